@@ -1,0 +1,275 @@
+"""The book: every notebook executed once for each data set, then built into pages that need no network.
+
+papermill is the only executor. A chapter is a notebook of `notebooks/` with the parameters of one data set; it lies in
+`book/chapters/<dataset>/` and is never committed. Chapters carry no timing, no random id and no progress bar, so two
+builds from the same records give the same pages.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+import papermill
+import yaml
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from lrar.clips import atomic_write
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+BOOK = ROOT / "book"
+DATASETS = ("synthetic", "ixmas6")
+
+
+class BookError(Exception):
+    """The book cannot be built. The message names the notebook and cell, or the pages, and the remedy."""
+
+
+def chapter_parameters(dataset: str, *, out: Path = BOOK) -> dict[str, str]:
+    """What a notebook's `parameters` cell becomes for a data set.
+
+    The synthetic chapters train for real, in the small, and keep their records beside the built book. All others are
+    drawn from the records that are committed under `book/records`.
+
+    Args:
+        dataset: the name used in records.
+        out: as in `build_book`.
+    """
+    live = dataset == "synthetic"
+    records = out / "_build" / "records" if live else BOOK / "records"
+    return {
+        "dataset": dataset,
+        "profile": "quick" if live else "full",
+        "records": os.path.relpath(records, NOTEBOOKS),  # notebooks run in their own folder, whoever calls
+    }
+
+
+def tidy(notebook: nbformat.NotebookNode, *, name: str = "notebook") -> nbformat.NotebookNode:
+    """Take out of an executed notebook what differs from run to run, and give each image its alternative text.
+
+    The text of an image is the `alt` of `IPython.display.Image`; it moves to where MyST-NB reads it.
+
+    Args:
+        notebook: changed in place.
+        name: for the message of an error.
+
+    Raises:
+        BookError: an image without alternative text, or two images with different ones in one cell.
+    """
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for position, cell in enumerate(notebook.cells):
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:
+            cell.id = "injected-parameters"  # papermill draws a random one
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = _tidy_outputs(cell.outputs)
+        texts = [
+            output.metadata.get(kind, {}).get("alt")
+            for output in cell.outputs
+            for kind in output.get("data", {})
+            if kind.startswith("image/")
+        ]
+        if not all(texts):
+            raise BookError(f"{name}, cell {position}: an image without alternative text. Show it with Image(alt=...).")
+        if len(set(texts)) > 1:
+            raise BookError(f"{name}, cell {position}: two images in one cell. Give each image a cell of its own.")
+        if texts:
+            cell.metadata.setdefault("mystnb", {}).setdefault("image", {})["alt"] = texts[0]
+    return notebook
+
+
+def _tidy_outputs(outputs: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    kept: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name == "stderr":  # progress bars
+                continue
+            output.text = _without_addresses(output.text)
+            if kept and kept[-1].output_type == "stream":  # how a stream is cut into pieces is chance
+                kept[-1].text += output.text
+                continue
+        data = output.get("data", {})
+        if "application/vnd.jupyter.widget-view+json" in data:
+            continue
+        if "text/plain" in data:
+            data["text/plain"] = _without_addresses(data["text/plain"])
+        kept.append(output)
+    return kept
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]{6,}", "", text)
+
+
+def execute(notebook: Path, target: Path, parameters: dict[str, str] | None = None) -> None:
+    """Execute one notebook in its own folder and write the tidied result.
+
+    Args:
+        notebook: what to execute.
+        target: where the result goes; may be `notebook` itself.
+        parameters: replaces the values of the `parameters` cell; None keeps them.
+
+    Raises:
+        BookError: a cell failed. What ran before it is kept in `target`, or beside it with the ending `.failed.ipynb`
+            where `target` is the notebook itself.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".failed.ipynb")
+    name = f"{notebook.name} ({parameters['dataset']})" if parameters else notebook.name
+    try:
+        papermill.execute_notebook(
+            notebook,
+            partial,
+            parameters=parameters or {},
+            kernel_name="python3",
+            language="python",
+            cwd=notebook.parent,
+            progress_bar=False,
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own log is no progress
+        )
+    except PapermillExecutionError as error:
+        where = f"{name}, cell {error.cell_index} (In [{error.exec_count}])"
+        what = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
+        raise BookError(f"{where} failed: {what} What ran before it: {_kept(partial, notebook, target)}") from error
+    except (DeadKernelError, CellTimeoutError) as error:
+        what = str(error).strip().splitlines()[0]
+        raise BookError(f"{name}: {what} What ran before it: {_kept(partial, notebook, target)}") from error
+    executed = tidy(nbformat.read(partial, as_version=4), name=name)
+    if parameters:
+        for cell in executed.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.metadata.tags.append("remove-cell")  # the page shows the values that it was made with
+    atomic_write(target, nbformat.writes(executed).encode())
+    partial.unlink()
+
+
+def _kept(partial: Path, notebook: Path, target: Path) -> Path:
+    if target != notebook:
+        os.replace(partial, target)
+    return target if target != notebook else partial
+
+
+def table_of_contents(datasets: Sequence[str], *, out: Path = BOOK) -> tuple[Path, bool]:
+    """The table of contents for these data sets.
+
+    Returns:
+        The file, and whether it holds the whole book: a page may then point to any other.
+    """
+    whole = BOOK / "_toc.yml"
+    toc = yaml.safe_load(whole.read_text())
+    asked = {f"chapters/{dataset}" for dataset in datasets}
+
+    def folder(part: dict) -> str:
+        return os.path.dirname(part["chapters"][0]["file"])
+
+    parts = [part for part in toc["parts"] if not folder(part).startswith("chapters/") or folder(part) in asked]
+    missing = asked - {folder(part) for part in parts}
+    if not missing and len(parts) == len(toc["parts"]):
+        return whole, True
+    names = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+    for place in sorted(missing):
+        chapters = [{"file": f"{place}/{name}"} for name in names]
+        parts.insert(-1, {"caption": os.path.basename(place), "chapters": chapters})
+    path = out / "_build" / "toc.yml"
+    atomic_write(path, yaml.safe_dump({**toc, "parts": parts}, sort_keys=False).encode())
+    return path, False
+
+
+def build_pages(*, toc: Path, strict: bool, out: Path = BOOK) -> Path:
+    """Build the pages from the chapters as they lie, with jupyter-book.
+
+    Args:
+        toc: the table of contents.
+        strict: a warning is an error, a reference without target too.
+        out: as in `build_book`.
+
+    Returns:
+        The start page.
+
+    Raises:
+        BookError: with jupyter-book's warnings.
+    """
+    build = out / "_build"
+    for stale in (build / "html", build / ".doctrees"):
+        shutil.rmtree(stale, ignore_errors=True)
+    options = ["--config", ROOT / "_config.yml", "--toc", toc, "--path-output", out, "--keep-going", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", BOOK, *options]
+        + (["-W", "-n"] if strict else []),
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+    start = build / "html" / "index.html"
+    if done.returncode or not start.is_file():
+        text = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).strip()  # no colours
+        parts = [part.strip().splitlines() for part in re.split(r"(?m)^(?=.*\b(?:WARNING|ERROR|CRITICAL):)", text)]
+        # A warning, and where a traceback follows it, what the traceback ends with.
+        warnings = [" ".join(dict.fromkeys((part[0], part[-1]))) for part in parts if part]
+        raise BookError("the pages could not be built:\n" + "\n".join(warnings))
+    return start
+
+
+def build_book(
+    *,
+    fresh: bool = False,
+    datasets: Sequence[str] = DATASETS,
+    out: Path = BOOK,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Execute every notebook for every data set, then build the pages.
+
+    Args:
+        fresh: forget the records that an earlier build trained, so that the synthetic chapters train again.
+        datasets: the data sets that get chapters.
+        out: the folder that gets `_build/html`.
+        say: takes one plain line of progress at a time.
+
+    Returns:
+        The start page.
+
+    Raises:
+        BookError: a cell failed, or a page has a warning.
+    """
+    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
+    if not notebooks:
+        raise BookError(f"{NOTEBOOKS}: no notebooks. The book is built from a clone of the repository.")
+    out = Path(out).absolute()
+    if fresh:
+        shutil.rmtree(out / "_build" / "records", ignore_errors=True)
+    for dataset in datasets:
+        chapters = BOOK / "chapters" / dataset
+        shutil.rmtree(chapters, ignore_errors=True)
+        parameters = chapter_parameters(dataset, out=out)
+        for notebook in notebooks:
+            start = time.monotonic()
+            say(f"{dataset}/{notebook.stem} ...")
+            execute(notebook, chapters / notebook.name, parameters)
+            say(f"{dataset}/{notebook.stem}: {time.monotonic() - start:.0f} s")
+    start = time.monotonic()
+    say("building the pages ...")
+    toc, whole = table_of_contents(datasets, out=out)
+    page = build_pages(toc=toc, strict=whole, out=out)
+    say(f"pages: {time.monotonic() - start:.0f} s")
+    say(f"the book: {page}")
+    return page
+
+
+def refresh_notebooks(*, say: Callable[[str], None] = print) -> None:
+    """Execute the committed notebooks again, in place, with the parameters they hold."""
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        say(f"{notebook.name} ...")
+        execute(notebook, notebook)

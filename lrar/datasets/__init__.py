@@ -1,0 +1,59 @@
+"""The data sets by name.
+
+`LRAR_DATA` names a folder that holds `ixmas/`; else `../shared/data`, else `data/` in the repository.
+"""
+
+import os
+from pathlib import Path
+
+from lrar.clips import ClipSet, DataError
+from lrar.datasets.folder import load_folder
+from lrar.datasets.ixmas import load_ixmas
+from lrar.datasets.synthetic import load_synthetic
+
+
+def data_folder() -> Path:
+    """The folder that holds the real data sets; it need not exist."""
+    if chosen := os.environ.get("LRAR_DATA"):
+        return Path(chosen)
+    repository = Path(__file__).parents[2]
+    beside = repository.parent / "shared" / "data"
+    return beside if beside.is_dir() else repository / "data"
+
+
+def load_clip_set(dataset: str) -> ClipSet:
+    """Find a data set by its name in records.
+
+    Args:
+        dataset: `synthetic`, `ixmas6`, `ixmas`, or a path to a folder of class folders (anything with a `/`),
+            or `folder-<name>`, which is looked up as `<LRAR_DATA>/<name>`.
+
+    Raises:
+        DataError: unknown name, or the data is missing or not what its name says.
+    """
+    if dataset == "synthetic":
+        return load_synthetic()
+    if dataset in ("ixmas", "ixmas6"):
+        clip_set = load_ixmas(data_folder() / "ixmas")
+        if clip_set.dataset != dataset:
+            raise DataError(
+                f"{data_folder() / 'ixmas'}: holds {len(clip_set.classes)} actions, which is {clip_set.dataset}, not {dataset}. "
+                f"Ask for {clip_set.dataset}."
+            )
+        return clip_set
+    if os.sep in dataset:
+        return load_folder(Path(dataset))
+    if dataset.startswith("folder-"):
+        return load_folder(data_folder() / dataset.removeprefix("folder-"))
+    raise DataError(
+        f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, or the path of a folder of class folders."
+    )
+
+
+def available(dataset: str) -> bool:
+    """Whether a data set's files are on this machine."""
+    try:
+        load_clip_set(dataset)
+    except DataError:
+        return False
+    return True

@@ -1,0 +1,305 @@
+"""Records: one JSON file a run, written whole or not at all, found again by what decided them.
+
+    <root>/<dataset>/<study>/<row>-<stream>-fold<k>-seed<s>-<experiment>.json
+
+The file name is for people; the last part, the experiment's hash, is what a record is found by. A record that exists
+is never made again. `manifest.json` holds every record's SHA-256, so that a number changed by hand is noticed, and each
+record holds a digest of the code that made it, so that a page can say when a record is older than the code.
+"""
+
+import ast
+import csv
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from lrar.clips import DataError, atomic_write, cache_folder
+
+# What decides a result. Notebooks, figures, statistics and the store itself do not.
+DECIDING_MODULES = (
+    "attention",
+    "backbones",
+    "clips",
+    "degrade",
+    "distillation",
+    "experiment",
+    "flow",
+    "protocols",
+    "recognizer",
+    "streams",
+    "super_resolution",
+    "training",
+)
+# These decide the results of some experiments only.
+OPTIONAL_MODULES = ("i3d", "datasets/folder", "datasets/ixmas", "datasets/performer", "datasets/synthetic")
+LIBRARIES = ("torch", "numpy", "opencv-contrib-python-headless", "av", "scikit-image")
+RESULT_COLUMNS = (
+    "dataset",
+    "protocol",
+    "study",
+    "row",
+    "stream",
+    "fold",
+    "seed",
+    "n_clips",
+    "n_correct",
+    "train_seconds",
+    "experiment",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one run left.
+
+    Attributes:
+        id: the experiment's hash.
+        study: study that it was run for.
+        row: row of the study's table.
+        experiment: the experiment, as `lrar.experiment.to_dict` gives it.
+        fingerprint: of the data.
+        classes: class names.
+        fold_name: what was held out.
+        n_train: training clips.
+        provenance: machine, library versions, code digest, date.
+        losses: training loss; one value an epoch (recognizers) or a tenth of the steps (super resolution).
+        train_seconds: of training alone, data in the cache.
+        clips: names of the test clips (recognizers).
+        labels: their classes.
+        groups: their actors or source videos.
+        probabilities: of each class, a row a clip.
+        quality: PSNR and SSIM of each way of restoring (super resolution).
+    """
+
+    id: str
+    study: str
+    row: str
+    experiment: dict[str, Any]
+    fingerprint: str
+    classes: list[str]
+    fold_name: str
+    n_train: int
+    provenance: dict[str, Any]
+    losses: list[float]
+    train_seconds: float
+    clips: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    probabilities: list[list[float]] = field(default_factory=list)
+    quality: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def stream(self) -> str:
+        return self.experiment.get("stream", "network")
+
+    @property
+    def fold(self) -> int:
+        return self.experiment["data"]["fold"]
+
+    @property
+    def seed(self) -> int:
+        return self.experiment["seed"]
+
+    @property
+    def dataset(self) -> str:
+        """The name under which the record is kept; a folder given by path is `folder-<name>`."""
+        name = self.experiment["data"]["dataset"]
+        return f"folder-{Path(name).resolve().name}" if "/" in name else name
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Which test clips were recognised, bool `(N,)`."""
+        return np.argmax(self.probabilities, axis=1) == np.array(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.correct.mean())
+
+
+def provenance() -> dict[str, Any]:
+    """Where, when and with what a run was made."""
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            versions[library] = "absent"
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {processor()}, {torch.get_num_threads()} threads",
+        "python": platform.python_version(),
+        "libraries": versions,
+        "code": code_digest(),
+    }
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """The processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> dict[str, str]:
+    """A digest of each module that decides results. Comments, docstrings and layout do not count."""
+    folder = Path(__file__).parent
+    digests = {}
+    for module in (*DECIDING_MODULES, *OPTIONAL_MODULES):
+        tree = ast.parse((folder / f"{module}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        digests[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
+    return digests
+
+
+class Store:
+    """A folder of records that several processes may share."""
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+        self._known: dict[str, Path] = {}
+
+    def _refresh(self) -> None:
+        self._known = {path.stem.rsplit("-", 1)[-1]: path for path in self.root.glob("*/*/*.json")}
+
+    def find(self, identity: str, *, fingerprint: str | None = None) -> Record | None:
+        """The record of an experiment, or None.
+
+        Args:
+            identity: the experiment's hash.
+            fingerprint: of the data at hand; a record of other data is not a record of this experiment.
+        """
+        if identity not in self._known:
+            self._refresh()
+        path = self._known.get(identity)
+        if path is None:
+            return None
+        record = read_record(path)
+        return record if fingerprint in (None, record.fingerprint) else None
+
+    def path(self, record: Record) -> Path:
+        name = f"{record.row}-{record.stream}-fold{record.fold}-seed{record.seed}-{record.id}.json"
+        return self.root / record.dataset / record.study / name
+
+    def write(self, record: Record) -> Path:
+        """Write a record whole: to a temporary name, flushed, renamed."""
+        path = self.path(record)
+        atomic_write(path, (json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n").encode())
+        self._known[record.id] = path
+        return path
+
+    def lock(self, identity: str) -> FileLock:
+        """A lock that dies with its process, so that a killed run never blocks the next."""
+        key = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:8]
+        folder = cache_folder() / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{key}-{identity}.lock")
+
+    def records(self, dataset: str = "*", study: str = "*") -> list[Record]:
+        """All records, in order of their file names."""
+        return [read_record(path) for path in sorted(self.root.glob(f"{dataset}/{study}/*.json"))]
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        DataError: the file is no record.
+    """
+    try:
+        return Record(**json.loads(Path(path).read_text()))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise DataError(f"{path}: not a record ({error}). Delete it and run its study again.") from error
+
+
+def results_csv(records: Iterable[Record]) -> str:
+    """One row a run, and one more for each pair of streams fused."""
+    from lrar.statistics import fused_records
+
+    records = [record for record in records if record.probabilities]
+    rows = []
+    for record in [*records, *fused_records(records)]:
+        data = record.experiment["data"]
+        rows.append(
+            (
+                record.dataset,
+                data["protocol"],
+                record.study,
+                record.row,
+                record.stream,
+                record.fold,
+                record.seed,
+                len(record.labels),
+                int(record.correct.sum()),
+                round(record.train_seconds, 1),
+                record.id,
+            )
+        )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(RESULT_COLUMNS)
+    writer.writerows(sorted(rows))
+    return text.getvalue()
+
+
+def write_index(root: Path) -> None:
+    """Write `results.csv` and `manifest.json` anew from the records that exist."""
+    root = Path(root)
+    atomic_write(root / "results.csv", results_csv(Store(root).records()).encode())
+    atomic_write(root / "manifest.json", (json.dumps(manifest(root), indent=1) + "\n").encode())
+
+
+def manifest(root: Path) -> dict[str, str]:
+    """SHA-256 of every record, by path."""
+    root = Path(root)
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.glob("*/*/*.json"))
+    }
+
+
+def deciding_modules(experiment: dict[str, Any]) -> set[str]:
+    """The modules that could change the result of an experiment, given as `lrar.experiment.to_dict` gives it."""
+    modules = set(DECIDING_MODULES)
+    dataset = experiment["data"]["dataset"]
+    if dataset == "synthetic":
+        modules |= {"datasets/performer", "datasets/synthetic"}
+    else:
+        modules.add("datasets/ixmas" if dataset.startswith("ixmas") else "datasets/folder")
+    if "stream" not in experiment:  # super resolution by itself
+        return modules - {"attention", "backbones", "distillation", "flow", "recognizer", "training"}
+    if not experiment["super_resolution"]:
+        modules.discard("super_resolution")
+    if not experiment["teacher"]:
+        modules.discard("distillation")
+    if experiment["stream"] != "flow":
+        modules.discard("flow")
+    if experiment["backbone"] == "i3d":
+        modules.add("i3d")
+    return modules
+
+
+def older_than_code(record: Record) -> list[str]:
+    """The modules that have changed since a record was made, of those that could change its result."""
+    made_by, now = record.provenance["code"], code_digest()
+    return sorted(module for module in deciding_modules(record.experiment) if made_by.get(module) != now[module])

@@ -1,0 +1,167 @@
+"""What a notebook or a page shows: the records of its rows.
+
+Missing runs are made on the spot only where that is a matter of minutes: profile `quick`, with the clips at hand. All
+else is read as it exists, and what is not there yet is counted, so that a page can say so.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lrar.clips import DataError
+from lrar.datasets import available, load_clip_set
+from lrar.experiment import Data, from_dict, identity, load_data, weights_path
+from lrar.protocols import folds
+from lrar.records import Record, Store
+from lrar.streams import PUBLISHED
+from lrar.studies import PROFILES, ROWS, STUDIES, Profile, run_study, super_resolution, tasks
+from lrar.weights import weights_file
+
+NO_PICTURES = (
+    "No frames are shown here: they are drawn where the clips lie on the machine and, for what a network makes of "
+    "them, where it is trained."
+)
+LIVE = "quick"  # the profile whose runs may be made while the reader waits
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The records behind one chapter.
+
+    Attributes:
+        dataset: the name in records.
+        profile: a key of `lrar.studies.PROFILES`.
+        protocol: a key of `lrar.protocols.PROTOCOLS`.
+        rows: the rows that were asked for.
+        folds: how many folds a complete row has; 0 where neither clips nor records tell.
+        records: what exists of them, super-resolution networks included.
+    """
+
+    dataset: str
+    profile: str
+    protocol: str
+    rows: tuple[str, ...]
+    folds: int
+    records: tuple[Record, ...]
+
+    def of(self, row: str, *, stream: str | None = None) -> list[Record]:
+        """The records of a row, in order of fold and seed."""
+        chosen = [record for record in self.records if record.row == row and stream in (None, record.stream)]
+        return sorted(chosen, key=lambda record: (record.stream, record.fold, record.seed))
+
+    def expected(self, row: str) -> int:
+        """How many runs a stream of a complete row has."""
+        profile = PROFILES[self.profile]
+        return self.folds * (profile.seeds if ROWS[row] == "full" else profile.ablation_seeds)
+
+
+def replay(
+    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str = "actor"
+) -> Runs:
+    """The records of these rows; missing ones are made first where that is quick.
+
+    Args:
+        dataset: see `lrar.datasets.load_clip_set`.
+        profile: a key of `lrar.studies.PROFILES`.
+        records: root of the records.
+        rows: rows of any study; by default all of them.
+        protocol: a key of `lrar.protocols.PROTOCOLS`.
+
+    Raises:
+        DataError: no such profile.
+    """
+    if profile not in PROFILES:
+        raise DataError(f"{profile}: no such profile. Known: {', '.join(PROFILES)}.")
+    rows = tuple(rows) or tuple(ROWS)
+    if profile == LIVE and available(dataset):
+        _make_missing(dataset, PROFILES[profile], Path(records), rows, protocol)
+    return existing(dataset, profile=profile, records=records, rows=rows, protocol=protocol)
+
+
+def existing(
+    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str = "actor"
+) -> Runs:
+    """The records of these rows as they exist; nothing is run."""
+    rows = tuple(rows) or tuple(ROWS)
+    settings = PROFILES[profile]
+    chosen = tuple(
+        record
+        for record in Store(Path(records)).records(dataset)
+        if record.row in (*rows, "own") and means_today(record, settings, protocol)
+    )
+    return Runs(
+        dataset=dataset,
+        profile=profile,
+        protocol=protocol,
+        rows=rows,
+        folds=_count_folds(dataset, settings, protocol, chosen),
+        records=chosen,
+    )
+
+
+def means_today(record: Record, profile: Profile, protocol: str) -> bool:
+    """Whether a record is what its row stands for in this profile, as `lrar.studies` defines it now."""
+    data = Data(**record.experiment["data"])
+    if (data.every, data.protocol) != (profile.every, protocol):
+        return False
+    if record.row == "own":
+        return identity(super_resolution(data, profile)) == record.id
+    make = STUDIES.get(record.study, {}).get(record.row)
+    if make is None:
+        return False
+    return identity(dataclasses.replace(make(data, record.stream, profile), seed=record.seed)) == record.id
+
+
+def can_draw(dataset: str, *, profile: str, record: Record | None = None) -> bool:
+    """Whether pictures of frames can be drawn here.
+
+    Args:
+        dataset: whose frames.
+        profile: a key of `lrar.studies.PROFILES`.
+        record: of the network whose work is shown; it must be trained already, or quick to train.
+    """
+    if not available(dataset):
+        return False
+    if record is None or profile == LIVE:
+        return True
+    data = record.experiment["data"]
+    fingerprint = load_data(data["dataset"], data["every"]).fingerprint
+    return weights_path(from_dict(record.experiment), fingerprint).exists()
+
+
+def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:
+    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=tuple(filter(_runnable, rows)))
+    store = Store(root)
+    fingerprint = load_data(dataset, profile.every).fingerprint
+    missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
+    if missing:
+        workers = min(len(os.sched_getaffinity(0)), len(missing), MOST_WORKERS)
+        for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
+            pass
+
+
+def _runnable(row: str) -> bool:
+    """Rows of published networks can be run only where their weights lie."""
+    if row not in PUBLISHED:
+        return True
+    try:
+        weights_file(f"{row}_x4.safetensors")
+    except DataError:
+        return False
+    return True
+
+
+def _count_folds(dataset: str, profile: Profile, protocol: str, records: tuple[Record, ...]) -> int:
+    if available(dataset):
+        count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
+    elif tested := [record for record in records if record.clips]:
+        # Without the clips: all folds of a protocol are of about one size.
+        count = round((tested[0].n_train + len(tested[0].clips)) / len(tested[0].clips))
+    else:
+        return profile.folds or 0
+    return min(count, profile.folds or count)

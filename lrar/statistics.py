@@ -1,0 +1,237 @@
+"""From records to numbers: accuracies with intervals, paired differences, verdicts.
+
+The unit that varies is the actor (IXMAS, synthetic) or the source video, not the clip: clips of one actor succeed and
+fail together. Intervals are therefore bootstrapped over groups. Several seeds of a row are averaged clip by clip first.
+"""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from lrar.clips import DataError
+from lrar.records import Record
+
+DRAWS = 10_000
+LEVEL = 0.95
+
+
+def fused_records(records: Iterable[Record]) -> list[Record]:
+    """The records of stream `both`: the mean of the probabilities of an rgb and a flow run of one row, fold and seed."""
+    pairs: dict[tuple, dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        data = record.experiment["data"]
+        key = (record.dataset, data["protocol"], data["every"], record.study, record.row, record.fold, record.seed)
+        pairs[key][record.stream] = record
+    fused = []
+    for streams in pairs.values():
+        if {"rgb", "flow"} <= set(streams):
+            rgb, flow = streams["rgb"], streams["flow"]
+            if rgb.clips != flow.clips:
+                raise DataError(
+                    f"{rgb.row}, fold {rgb.fold}: its rgb and flow runs saw other clips. Run the study again."
+                )
+            probabilities = (np.array(rgb.probabilities) + np.array(flow.probabilities)) / 2
+            fused.append(
+                dataclasses.replace(
+                    rgb,
+                    id=f"{rgb.id}+{flow.id}",
+                    experiment=rgb.experiment | {"stream": "both"},
+                    probabilities=probabilities.tolist(),
+                    train_seconds=rgb.train_seconds + flow.train_seconds,
+                    losses=[],
+                )
+            )
+    return fused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one row and stream did on every clip that was tested.
+
+    Attributes:
+        correct: clip name to the share of its seeds that recognised it, 0 to 1.
+        group: clip name to actor or source video.
+        fold: clip name to fold.
+        seeds: number of seeds.
+        folds: number of folds.
+    """
+
+    correct: dict[str, float]
+    group: dict[str, str]
+    fold: dict[str, int]
+    seeds: int
+    folds: int
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(list(self.correct.values())))
+
+
+def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | None:
+    """Gather the runs of one row and stream; None where there are none.
+
+    A clip that is tested in several folds (protocol `random`) counts once a fold.
+    """
+    records = list(records)
+    if stream == "both":
+        records = fused_records(record for record in records if record.row == row and record.probabilities)
+    chosen = [record for record in records if record.row == row and record.stream == stream]
+    if not chosen:
+        return None
+    hits: dict[str, list[float]] = defaultdict(list)
+    group, fold = {}, {}
+    for record in chosen:
+        for name, its_group, correct in zip(record.clips, record.groups, record.correct, strict=True):
+            key = f"{record.fold}:{name}"
+            hits[key].append(float(correct))
+            group[key], fold[key] = its_group, record.fold
+    return Outcome(
+        correct={key: float(np.mean(values)) for key, values in hits.items()},
+        group=group,
+        fold=fold,
+        seeds=len({record.seed for record in chosen}),
+        folds=len({record.fold for record in chosen}),
+    )
+
+
+def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float = LEVEL) -> tuple[float, float]:
+    """Percentile interval of the mean of clip values, resampling groups with replacement.
+
+    Args:
+        values: one a clip, `(N,)`.
+        groups: the group of each clip, `(N,)`.
+
+    Returns:
+        lower and upper end; `nan` where there are fewer than two groups.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    sums = np.bincount(member, weights=values)
+    counts = np.bincount(member)
+    drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)  # (DRAWS,)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A row against its baseline on the same clips.
+
+    Attributes:
+        difference: accuracy of the row less that of the baseline, in points of a hundred.
+        low: lower end of the 95 % interval, in points.
+        high: upper end.
+        gained: clips that the row's first seed recognises and the baseline's does not.
+        lost: the other way round.
+        p_value: exact two-sided McNemar test on these.
+        n_clips: clips compared.
+        seeds: seeds behind the smaller side.
+        folds: folds compared.
+        verdict: by `verdict`.
+    """
+
+    difference: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p_value: float
+    n_clips: int
+    seeds: int
+    folds: int
+    verdict: str
+
+
+def verdict(low: float, high: float) -> str:
+    """The rule that was fixed before there were results.
+
+    *supported* where the interval of the paired difference lies above 0, *contradicted* where it lies below,
+    *inconclusive* where it holds 0, *not tested* where there is no interval.
+    """
+    if np.isnan(low):
+        return "not tested"
+    if low > 0:
+        return "supported"
+    if high < 0:
+        return "contradicted"
+    return "inconclusive"
+
+
+def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> Comparison | None:
+    """Compare two rows on the clips that both were tested on; None where a side is missing."""
+    records = list(records)
+    a, b = outcome(records, row=row, stream=stream), outcome(records, row=baseline, stream=stream)
+    if a is None or b is None:
+        return None
+    common = sorted(a.correct.keys() & b.correct.keys())
+    if not common:
+        return None
+    difference = np.array([a.correct[key] - b.correct[key] for key in common])
+    groups = np.array([a.group[key] for key in common])
+    low, high = bootstrap_interval(difference, groups)
+    first = min(record.seed for record in records if record.row in (row, baseline))
+    once = [record for record in records if record.seed == first]
+    a_once, b_once = outcome(once, row=row, stream=stream), outcome(once, row=baseline, stream=stream)
+    gained = lost = 0
+    if a_once and b_once:
+        both = a_once.correct.keys() & b_once.correct.keys()
+        gained = sum(a_once.correct[key] > b_once.correct[key] for key in both)
+        lost = sum(a_once.correct[key] < b_once.correct[key] for key in both)
+    return Comparison(
+        difference=100 * float(difference.mean()),
+        low=100 * low,
+        high=100 * high,
+        gained=gained,
+        lost=lost,
+        p_value=float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+        n_clips=len(common),
+        seeds=min(a.seeds, b.seeds),
+        folds=len({a.fold[key] for key in common}),
+        verdict=verdict(low, high),
+    )
+
+
+def table(
+    records: Iterable[Record], *, rows: Iterable[str], streams: Iterable[str] = ("rgb", "flow", "both")
+) -> pd.DataFrame:
+    """One line a row and stream.
+
+    Returns:
+        columns `row, stream, accuracy, low, high, spread, folds, seeds, clips, seconds`; accuracies in percent, spread the
+        standard deviation over folds, seconds of training a run.
+    """
+    records = list(records)
+    lines = []
+    for row in rows:
+        for stream in streams:
+            result = outcome(records, row=row, stream=stream)
+            if result is None:
+                continue
+            keys = sorted(result.correct)
+            values = np.array([result.correct[key] for key in keys])
+            low, high = bootstrap_interval(values, np.array([result.group[key] for key in keys]))
+            member = np.array([result.fold[key] for key in keys])
+            by_fold = [values[member == fold].mean() for fold in np.unique(member)]
+            runs = [r.train_seconds for r in records if r.row == row and (stream == "both" or r.stream == stream)]
+            lines.append(
+                {
+                    "row": row,
+                    "stream": stream,
+                    "accuracy": 100 * values.mean(),
+                    "low": 100 * low,
+                    "high": 100 * high,
+                    "spread": 100 * float(np.std(by_fold, ddof=1)) if len(by_fold) > 1 else float("nan"),
+                    "folds": result.folds,
+                    "seeds": result.seeds,
+                    "clips": len(keys),
+                    "seconds": float(np.mean(runs)) * (2 if stream == "both" else 1),
+                }
+            )
+    return pd.DataFrame(lines)

@@ -1,0 +1,178 @@
+"""What a stream may see of every clip: HR, or LR brought back up; as frames or as their flow. Made once, then mapped.
+
+This is the one place where HR and LR part. A source other than `hr` is computed from LR frames only: `low_resolution`
+is the only function here that touches HR for a student, and what it returns holds no more than LR has.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from lrar.clips import Videos, cache_folder
+from lrar.degrade import UPSCALERS, downsample, upscale
+from lrar.flow import optical_flow
+from lrar.super_resolution import (
+    VideoSuperResolution,
+    enlarge_with_luma_network,
+    espcn,
+    fsrcnn,
+    super_resolve,
+)
+from lrar.weights import weights_file
+
+PUBLISHED = {"espcn": espcn, "fsrcnn": fsrcnn}
+SCALE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """The frames of every clip as one stream sees them, in one memory-mapped array.
+
+    Attributes:
+        frames: `(ΣT, H, W, C)`: uint8 grey or RGB, or float16 flow in px. All clips have one size.
+        starts: first frame of each clip.
+        lengths: frames of each clip.
+    """
+
+    frames: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.frames.shape[1:3]
+
+    @property
+    def channels(self) -> int:
+        return self.frames.shape[3]
+
+    def __getitem__(self, clip: int) -> np.ndarray:
+        return self.frames[self.starts[clip] : self.starts[clip] + self.lengths[clip]]
+
+
+def to_tensor(video: np.ndarray) -> torch.Tensor:
+    """uint8 `(T, H, W, C)` to `(T, C, H, W)` in [0, 1]."""
+    return torch.from_numpy(np.array(video)).permute(0, 3, 1, 2).float() / 255
+
+
+def to_video(frames: torch.Tensor) -> np.ndarray:
+    """`(T, C, H, W)` in [0, 1] to uint8 `(T, H, W, C)`."""
+    return (frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def low_resolution(video: np.ndarray, *, kernel: str = "bicubic", scale: int = SCALE) -> torch.Tensor:
+    """HR uint8 `(T, H, W, C)` to LR `(T, C, H / scale, W / scale)` in [0, 1]."""
+    return downsample(to_tensor(video), scale=scale, kernel=kernel)
+
+
+def restorer(source: str, network: VideoSuperResolution | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The way from LR `(T, C, h, w)` back to `(T, C, 4h, 4w)`.
+
+    Args:
+        source: `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn`, or `sr` with our trained network.
+    """
+    if source in UPSCALERS:
+        return lambda low: upscale(low, scale=SCALE, method=source)
+    if source in PUBLISHED:
+        published = PUBLISHED[source](weights_file(f"{source}_x4.safetensors"))
+        return lambda low: enlarge_with_luma_network(published, low)
+    if source == "sr":
+        assert network is not None, "our super resolution needs its trained network"
+        return lambda low: super_resolve(network, low)
+    raise ValueError(f"{source!r} is no source of frames; known: hr, {', '.join([*UPSCALERS, *PUBLISHED])}, sr.")
+
+
+def seen_frames(
+    video: np.ndarray, *, source: str, kernel: str = "bicubic", restore: Callable | None = None
+) -> np.ndarray:
+    """The frames that a network may see of one clip, uint8 `(T, H, W, C)`.
+
+    Args:
+        video: HR, uint8 `(T, H, W, C)`.
+        source: `hr` for a teacher; else what `restorer` knows.
+        kernel: how LR is made.
+        restore: from `restorer(source)`, when many clips are to be done.
+    """
+    if source == "hr":
+        return video
+    restore = restore or restorer(source)
+    return to_video(restore(low_resolution(video, kernel=kernel)))
+
+
+def make_stream(
+    videos: Videos,
+    *,
+    source: str,
+    stream: str,
+    kernel: str = "bicubic",
+    flow_method: str = "dis",
+    network: VideoSuperResolution | None = None,
+    network_key: str = "",
+    cache: Path | None = None,
+) -> Stream:
+    """All clips as one stream sees them, from the cache or made now.
+
+    Args:
+        videos: decoded HR clips, all of one frame size.
+        source: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
+        stream: `rgb` or `flow`.
+        kernel: how LR is made.
+        flow_method: `dis` or `tvl1`.
+        network: the trained network where source is `sr`.
+        network_key: what identifies that network.
+        cache: the cache folder; by default `lrar.clips.cache_folder()`.
+    """
+    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key])
+    name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
+    path = (cache or cache_folder()) / "streams" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flow = stream == "flow"
+    lengths = np.array([shape[0] - flow for shape in videos.shapes])
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    if not path.exists():
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _write(videos, path, int(lengths.sum()), source, kernel, flow_method if flow else None, network)
+    return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths)
+
+
+def _write(
+    videos: Videos,
+    path: Path,
+    total: int,
+    source: str,
+    kernel: str,
+    flow_method: str | None,
+    network: VideoSuperResolution | None,
+) -> None:
+    restore = None if source == "hr" else restorer(source, network)
+    sizes = {shape[1:] for shape in videos.shapes}
+    assert len(sizes) == 1, f"clips of several sizes: {sorted(sizes)}"
+    height, width, channels = sizes.pop()
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    array = np.lib.format.open_memmap(
+        part,
+        mode="w+",
+        dtype=np.float16 if flow_method else np.uint8,
+        shape=(total, height, width, 2 if flow_method else channels),
+    )
+    position = 0
+    try:
+        for video in videos:
+            frames = seen_frames(video, source=source, kernel=kernel, restore=restore)
+            if flow_method:
+                frames = optical_flow(frames, method=flow_method)
+            array[position : position + len(frames)] = frames
+            position += len(frames)
+        assert position == total, (position, total)
+        array.flush()
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,287 @@
+"""The tables of the book, each a list of experiments; and how to run them here or on a Dask cluster."""
+
+import dataclasses
+import multiprocessing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+
+from lrar.clips import DataError
+from lrar.datasets import load_clip_set
+from lrar.experiment import Data, Experiment, SuperResolution, fold_of, identity, run
+from lrar.protocols import folds
+from lrar.records import Record, Store, write_index
+from lrar.streams import PUBLISHED
+from lrar.training import Distillation, Recipe
+from lrar.weights import weights_file
+
+STREAMS = ("rgb", "flow")
+
+# The loss of the full system, and each of its terms alone. Weights are the usual ones of the terms' own papers,
+# scaled to our normalised losses; none was tuned.
+DISTILLATIONS = {
+    "logit": Distillation(logit=0.5),
+    "feature": Distillation(feature=1.0),
+    "attention_transfer": Distillation(attention_transfer=1.0),
+    "all": Distillation(logit=0.5, feature=1.0, attention_transfer=1.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How large a study is.
+
+    Attributes:
+        folds: folds to run, or None for all.
+        every: keep each n-th clip of a class and actor.
+        seeds: seeds of the headline rows; other rows take the first `ablation_seeds`.
+        ablation_seeds: seeds of the other rows.
+        recipe: how recognizers are trained.
+        steps: of super resolution.
+    """
+
+    folds: int | None
+    every: int
+    seeds: int
+    ablation_seeds: int
+    recipe: Recipe
+    steps: int
+
+
+PROFILES = {
+    # Everything, as in the tables.
+    "full": Profile(folds=None, every=1, seeds=3, ablation_seeds=1, recipe=Recipe(), steps=600),
+    # One fold of a thinned set, briefly trained: shows that everything works, and proves nothing.
+    "quick": Profile(folds=1, every=8, seeds=1, ablation_seeds=1, recipe=Recipe(epochs=5), steps=150),
+}
+
+RowMaker = Callable[[Data, str, Profile], Experiment]
+
+
+def super_resolution(data: Data, profile: Profile) -> SuperResolution:
+    """Our network of a fold."""
+    return SuperResolution(data=data, steps=profile.steps)
+
+
+def teacher(data: Data, stream: str, profile: Profile) -> Experiment:
+    """The whole network on HR."""
+    return Experiment(data=data, stream=stream, source="hr", attention="joint", recipe=profile.recipe)
+
+
+def student(source: str) -> RowMaker:
+    """A student without attention and without a teacher."""
+
+    def make(data: Data, stream: str, profile: Profile) -> Experiment:
+        return Experiment(
+            data=data,
+            stream=stream,
+            source=source,
+            super_resolution=super_resolution(data, profile) if source == "sr" else None,
+            recipe=profile.recipe,
+        )
+
+    return make
+
+
+def changed(
+    base: RowMaker, *, distillation: Distillation | None = None, attention: str = "mean", heads: int = 4
+) -> RowMaker:
+    """A row that differs from another in what is named."""
+
+    def make(data: Data, stream: str, profile: Profile) -> Experiment:
+        return dataclasses.replace(
+            base(data, stream, profile),
+            teacher=teacher(data, stream, profile) if distillation else None,
+            distillation=distillation,
+            attention=attention,
+            heads=heads,
+        )
+
+    return make
+
+
+# Study -> row -> how its experiment is made. A row stands in one study, and other studies' tables may cite it.
+STUDIES: dict[str, dict[str, RowMaker]] = {
+    "full": {
+        "teacher": teacher,
+        "plain": student("bicubic"),
+        "full": changed(student("sr"), distillation=DISTILLATIONS["all"], attention="joint"),
+    },
+    "super_resolution": {source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
+    "distillation": {
+        name: changed(student("sr"), distillation=distillation) for name, distillation in DISTILLATIONS.items()
+    },
+    "attention": {
+        variant: changed(student("sr"), attention=variant) for variant in ("joint", "temporal", "spatial", "factorised")
+    },
+}
+ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
+
+# What each table shows, its baseline first.
+TABLES = {
+    "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr"),
+    "distillation": ("sr", "logit", "feature", "attention_transfer", "all"),
+    "attention": ("sr", "temporal", "spatial", "joint", "factorised"),
+    "full": ("plain", "sr", "all", "joint", "full", "teacher"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim of the abstract and the two rows that test it, fixed before there were results."""
+
+    name: str
+    text: str
+    row: str
+    baseline: str
+
+
+CLAIMS = (
+    Claim(name="C1", text="Super resolution helps the student", row="sr", baseline="plain"),
+    Claim(name="C2", text="A teacher that sees high resolution helps the student", row="all", baseline="sr"),
+    Claim(name="C3", text="Spatial-temporal self-attention helps the student", row="joint", baseline="sr"),
+    Claim(name="C4", text="The whole system beats a plain network", row="full", baseline="plain"),
+)
+
+
+def has_weights(row: str) -> bool:
+    """Whether the published weights that a row needs, if any, are on this machine. Without them it is left out."""
+    if row not in PUBLISHED:
+        return True
+    try:
+        weights_file(f"{row}_x4.safetensors")
+    except DataError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One run of a study."""
+
+    study: str
+    row: str
+    experiment: Experiment
+
+
+def tasks(
+    study: str, dataset: str, *, protocol: str = "actor", profile: Profile, rows: tuple[str, ...] = ()
+) -> list[Task]:
+    """All runs of a study, headline rows and first seeds first.
+
+    Args:
+        study: a key of `STUDIES`, or `all`.
+        dataset: see `lrar.datasets.load_clip_set`.
+        protocol: a key of `lrar.protocols.PROTOCOLS`.
+        profile: how large.
+        rows: only these rows.
+
+    Raises:
+        DataError: unknown study or row, or the data is missing.
+    """
+    if study != "all" and study not in STUDIES:
+        raise DataError(f"{study}: no such study. Known: {', '.join(STUDIES)}, all.")
+    studies = STUDIES if study == "all" else {study: STUDIES[study]}
+    if unknown := [row for row in rows if not any(row in known for known in studies.values())]:
+        known = ", ".join(row for its_rows in studies.values() for row in its_rows)
+        raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
+    count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
+    listed = []
+    for seed in range(profile.seeds):
+        for name, its_rows in studies.items():
+            if name != "full" and seed >= profile.ablation_seeds:
+                continue
+            for row, make in its_rows.items():
+                if (rows and row not in rows) or not has_weights(row):
+                    continue
+                for stream in STREAMS:
+                    # Neighbours in the list run at once: of several folds, so that none waits for another's network.
+                    for fold in range(min(count, profile.folds or count)):
+                        data = Data(dataset=dataset, protocol=protocol, fold=fold, every=profile.every)
+                        # Only the row's own seed changes: all seeds of a student share one teacher and one
+                        # super-resolution network, so the spread over seeds is the student's.
+                        experiment = dataclasses.replace(make(data, stream, profile), seed=seed)
+                        listed.append(Task(study=name, row=row, experiment=experiment))
+    return listed
+
+
+def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record | None:
+    """Run one task in this process; what it depends on is recorded under its own row.
+
+    Returns:
+        its record; None where another process is at it and `wait` is false.
+    """
+    torch.set_num_threads(threads)
+    store = Store(root)
+    experiment = task.experiment
+    try:
+        if experiment.super_resolution is not None:
+            run(experiment.super_resolution, store=store, study="super_resolution", row="own")
+        if experiment.teacher is not None:
+            run(experiment.teacher, store=store, study="full", row="teacher")
+        return run(experiment, store=store, study=task.study, row=task.row, wait=wait)
+    except Timeout:
+        return None
+
+
+def run_study(
+    listed: list[Task], *, root: Path, workers: int = 1, threads: int = 1, scheduler: str | None = None
+) -> Iterator[tuple[Task, Record]]:
+    """Run the tasks that have no record yet, and give each task with its record.
+
+    A run on one thread gives the same bits however many cores a machine has and whatever else it does, and as many runs
+    at once as there are cores lose little against one run on all of them.
+
+    Args:
+        listed: the tasks.
+        root: of the records; with a cluster, a folder that all its machines see.
+        workers: runs at once on this machine.
+        threads: of each run.
+        scheduler: address of a Dask scheduler, `tcp://host:8786`; None for this machine.
+    """
+    store = Store(root)
+    missing = []
+    for task in listed:
+        record = store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
+        if record is None:
+            missing.append(task)
+        else:
+            yield task, record
+    # First round: what no other process is at. Second round: wait for the rest, and take over what was killed.
+    for wait in (False, True):
+        if not missing:
+            break
+        postponed = []
+        for task, record in _run_all(missing, root, threads, wait, workers, scheduler):
+            if record is None:
+                postponed.append(task)
+            else:
+                yield task, record
+        missing = postponed
+    write_index(root)
+
+
+def _run_all(
+    listed: list[Task], root: Path, threads: int, wait: bool, workers: int, scheduler: str | None
+) -> Iterator[tuple[Task, Record | None]]:
+    if scheduler:
+        from dask.distributed import Client, as_completed
+
+        with Client(scheduler) as client:
+            futures = {client.submit(run_task, task, root, threads, wait, pure=False): task for task in listed}
+            for future, record in as_completed(futures, with_results=True):
+                yield futures[future], record
+    elif workers == 1:
+        for task in listed:
+            yield task, run_task(task, root, threads, wait)
+    else:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            arguments = [(task, root, threads, wait) for task in listed]
+            yield from pool.imap_unordered(_run_listed, arguments)
+
+
+def _run_listed(arguments: tuple[Task, Path, int, bool]) -> tuple[Task, Record | None]:
+    return arguments[0], run_task(*arguments)

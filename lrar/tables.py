@@ -1,0 +1,306 @@
+"""Tables as the book prints them: one decimal, intervals in brackets, the same in a notebook, on a page and in the README.
+
+A table is plain text in cells, so that what a reader sees is what a test compares; it carries no id, no time of day and
+no style of its own but the alignment of its numbers.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from lrar import statistics
+from lrar.replay import Runs
+from lrar.statistics import Comparison, bootstrap_interval, compare
+from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
+
+SEEN = ("rgb", "flow", "both")
+
+# Names of rows for people. `sr` is the ground on which the studies of distillation and attention build.
+ROW_NAMES = {
+    "teacher": "teacher on HR",
+    "plain": "plain: bicubic",
+    "nearest": "nearest",
+    "espcn": "ESPCN",
+    "fsrcnn": "FSRCNN",
+    "sr": "our SR",
+    "logit": "SR, logit distillation",
+    "feature": "SR, feature distillation",
+    "attention_transfer": "SR, attention transfer",
+    "all": "SR, all three distillations",
+    "temporal": "SR, temporal attention",
+    "spatial": "SR, spatial attention",
+    "joint": "SR, joint attention",
+    "factorised": "SR, factorised attention",
+    "full": "full: SR, distillation, attention",
+}
+DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
+PROTOCOL_NAMES = {"actor": "leave one actor out", "random": "random clips", "camera": "leave one camera out"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A caption, column heads, and rows of text.
+
+    Attributes:
+        caption: one sentence that says whose numbers these are.
+        head: names of the columns.
+        body: the rows.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """The table without its caption, as a Markdown pipe table."""
+        align = ["--:" if self._is_number(column) else ":--" for column in range(len(self.head))]
+        lines = [self.head, align, *self.body]
+        return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+    def _is_number(self, column: int) -> bool:
+        return all(re.match(r"[+−\d\[]|–|not |$", line[column]) for line in self.body) and column > 0
+
+    def _repr_html_(self) -> str:
+        aligned = [f' style="text-align: {"right" if self._is_number(i) else "left"}"' for i in range(len(self.head))]
+
+        def line(tag: str, cells: Iterable[str], scope: str) -> str:
+            marked = zip(cells, aligned, strict=True)
+            return "<tr>" + "".join(f"<{tag}{scope}{style}>{escape(c)}</{tag}>" for c, style in marked) + "</tr>"
+
+        rows = "\n".join(line("td", cells, "") for cells in self.body)
+        return (
+            f'<table class="table">\n<caption style="caption-side: top; text-align: left">{escape(self.caption)}'
+            f"</caption>\n<thead>{line('th', self.head, ' scope="col"')}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.markdown()}"
+
+
+def setting(runs: Runs) -> str:
+    """Data set and protocol, for captions."""
+    dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
+    return f"{dataset}, {PROTOCOL_NAMES[runs.protocol]}"
+
+
+def signed(value: float) -> str:
+    """Points with their sign; nan is a dash."""
+    return "–" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
+
+
+def interval(low: float, high: float, *, sign: bool = False) -> str:
+    """`[low, high]`; a dash where there is none."""
+    if np.isnan(low):
+        return "–"
+    return f"[{signed(low)}, {signed(high)}]" if sign else f"[{low:.1f}, {high:.1f}]"
+
+
+def of_folds(count: int, runs: Runs) -> str:
+    """`10`, or `7 of 10` where folds are missing."""
+    return f"{count} of {runs.folds}" if count < runs.folds else str(count)
+
+
+def verdict(result: Comparison | None, runs: Runs) -> str:
+    """The verdict in words: not yet final while folds are missing, and without force on synthetic data."""
+    if result is None:
+        return "not run yet"
+    words = result.verdict
+    if words != "not tested" and result.folds < runs.folds:
+        words = f"so far {words}"
+    return f"{words}; synthetic, supports no claim" if runs.dataset == "synthetic" else words
+
+
+def coverage(runs: Runs) -> Table:
+    """How much of each row exists, and the command that makes the rest."""
+    body = []
+    for row in runs.rows:
+        expected = runs.expected(row)
+        counts = [len(runs.of(row, stream=stream)) for stream in STREAMS]
+        complete = all(count >= expected for count in counts) and expected > 0
+        option = "" if runs.profile == "full" else f" --profile {runs.profile}"
+        command = f"lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}"
+        cells = [f"{count} of {expected or '?'}" for count in counts]
+        body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
+    return Table(
+        caption=f"Runs that exist ({setting(runs)}, profile {runs.profile}).",
+        head=("row", "rgb runs", "flow runs", "the rest is made by"),
+        body=tuple(body),
+    )
+
+
+def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | None = None) -> Table:
+    """Accuracy of each row and stream.
+
+    Args:
+        runs: the records.
+        rows: by default those of `runs`.
+        paper: values of the paper by row, where a reader has typed them in; they get a column of their own.
+    """
+    body = []
+    for _, line in statistics.table(runs.records, rows=tuple(rows) or runs.rows).iterrows():
+        cells = (
+            ROW_NAMES.get(line["row"], line["row"]),
+            line["stream"],
+            f"{line['accuracy']:.1f}",
+            interval(line["low"], line["high"]),
+            "–" if np.isnan(line["spread"]) else f"{line['spread']:.1f}",
+            of_folds(line["folds"], runs),
+            str(line["seeds"]),
+            str(line["clips"]),
+            f"{line['seconds']:.1f}",
+        )
+        body.append((*cells, paper.get(line["row"], "–")) if paper else cells)
+    head = ("row", "stream", "accuracy, %", "95 % interval", "spread over folds", "folds", "seeds", "clips")
+    return Table(
+        caption=f"Accuracy ({setting(runs)}).",
+        head=(*head, "training a run, seconds", *(("the paper's, %",) if paper else ())),
+        body=tuple(body),
+    )
+
+
+def comparisons(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> dict[tuple[str, str], Comparison]:
+    """Every row against a baseline, for every stream that both have, by row and stream."""
+    results = {
+        (row, stream): compare(runs.records, row=row, baseline=baseline, stream=stream)
+        for row in tuple(rows) or runs.rows
+        for stream in SEEN
+        if row != baseline
+    }
+    return {key: result for key, result in results.items() if result is not None}
+
+
+def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table:
+    """Every row less its baseline on the same clips."""
+    body = [
+        (
+            ROW_NAMES.get(row, row),
+            stream,
+            signed(result.difference),
+            interval(result.low, result.high, sign=True),
+            f"{result.gained} / {result.lost}",
+            "<0.001" if result.p_value < 0.001 else f"{result.p_value:.3f}",
+            of_folds(result.folds, runs),
+            str(result.seeds),
+            verdict(result, runs),
+        )
+        for (row, stream), result in comparisons(runs, baseline=baseline, rows=rows).items()
+    ]
+    head = (
+        "row",
+        "stream",
+        "difference, points",
+        "95 % interval",
+        "clips gained / lost",
+        "McNemar p",
+        "folds",
+        "seeds",
+    )
+    return Table(
+        caption=f"Difference to {ROW_NAMES.get(baseline, baseline)} on the same clips ({setting(runs)}).",
+        head=(*head, "better than it?"),
+        body=tuple(body),
+    )
+
+
+def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
+    """The claims by the fixed rule, one line a claim and stream.
+
+    Args:
+        runs: the records.
+        claims: names of claims; by default all of them.
+        streams: by default each stream and both.
+    """
+    chosen = [claim for claim in CLAIMS if claim.name in (tuple(claims) or [claim.name for claim in CLAIMS])]
+    body = [_verdict_line(runs, claim, stream) for claim in chosen for stream in streams]
+    return Table(
+        caption=f"Verdict ({setting(runs)}).",
+        head=("claim", "stream", "effect, points", "95 % interval", "folds", "seeds", "verdict"),
+        body=tuple(body),
+    )
+
+
+def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
+    result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
+    if result is None:
+        return (f"{claim.name}: {claim.text}", stream, "–", "–", of_folds(0, runs), "–", verdict(None, runs))
+    return (
+        f"{claim.name}: {claim.text}",
+        stream,
+        signed(result.difference),
+        interval(result.low, result.high, sign=True),
+        of_folds(result.folds, runs),
+        str(result.seeds),
+        verdict(result, runs),
+    )
+
+
+def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
+    """Accuracy of each row on each held-out fold, the mean over its seeds."""
+    rows = [row for row in tuple(rows) or runs.rows if statistics.outcome(runs.records, row=row, stream=stream)]
+    names = {record.fold: record.fold_name for record in runs.records}
+    results = [statistics.outcome(runs.records, row=row, stream=stream) for row in rows]
+    body = []
+    for fold in sorted(names):
+        cells = []
+        for result in results:
+            values = [share for key, share in result.correct.items() if result.fold[key] == fold]
+            cells.append(f"{100 * np.mean(values):.1f}" if values else "–")
+        body.append((names[fold], *cells))
+    return Table(
+        caption=f"Accuracy in percent on each held-out fold, stream {stream} ({setting(runs)}).",
+        head=("held out", *(ROW_NAMES.get(row, row) for row in rows)),
+        body=tuple(body),
+    )
+
+
+def quality(runs: Runs) -> Table:
+    """How near restored frames are to HR, over the folds whose super-resolution network exists."""
+    measured = [(record.fold_name, record.quality) for record in runs.of("own")]
+    sources = [source for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if measured]
+    body = []
+    for source in sources:
+        values = [(fold, quality[source], quality["bicubic"]) for fold, quality in measured if source in quality]
+        if not values:
+            body.append((ROW_NAMES.get(source, source), "–", "–", "–", "–", "0"))
+            continue
+        psnr = np.array([own["psnr"] for _, own, _ in values])
+        gain = np.array([own["psnr"] - plain["psnr"] for _, own, plain in values])
+        low, high = bootstrap_interval(gain, np.array([fold for fold, _, _ in values]))
+        body.append(
+            (
+                ROW_NAMES.get(source, source),
+                f"{psnr.mean():.2f}",
+                f"{gain.mean():+.2f}".replace("-", "−"),
+                "–" if np.isnan(low) else f"[{low:+.2f}, {high:+.2f}]".replace("-", "−"),
+                f"{np.mean([own['ssim'] for _, own, _ in values]):.3f}",
+                of_folds(len(values), runs),
+            )
+        )
+    return Table(
+        caption=f"Restored frames against HR, mean over folds of held-out clips ({setting(runs)}).",
+        head=("frames", "PSNR, dB", "against bicubic, dB", "95 % interval", "SSIM", "folds"),
+        body=tuple(body),
+    )
+
+
+def cost(runs: Runs) -> Table:
+    """What the runs behind a chapter cost: training alone, on the machine that the records name."""
+    body = []
+    for row in ("own", *runs.rows):
+        seconds = [record.train_seconds for record in runs.of(row)]
+        if seconds:
+            name = "our SR network" if row == "own" else ROW_NAMES.get(row, row)
+            body.append((name, str(len(seconds)), f"{np.mean(seconds):.1f}", f"{sum(seconds) / 60:.1f}"))
+    return Table(
+        caption=f"Training time ({setting(runs)}; {', '.join(machines(runs)) or 'no records yet'}).",
+        head=("row", "runs", "seconds a run", "minutes in all"),
+        body=tuple(body),
+    )
+
+
+def machines(runs: Runs) -> list[str]:
+    """The machines that made the records."""
+    return sorted({record.provenance["machine"] for record in runs.records})

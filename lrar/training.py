@@ -1,0 +1,297 @@
+"""Training and evaluation of one stream.
+
+Sixteen frames stand for a clip: one from each of sixteen equal segments, drawn at random in training and from the
+segment's centre in testing, where the clip and its mirror image are averaged. The number of epochs is fixed and the
+last epoch counts: nothing is ever chosen by looking at test clips.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
+from lrar.recognizer import Recognizer
+from lrar.streams import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a recognizer is trained.
+
+    Attributes:
+        epochs: passes over the training clips.
+        batch: clips a step.
+        learning_rate: peak of the one-cycle schedule of AdamW.
+        weight_decay: of AdamW.
+        frames: frames that stand for a clip.
+        shift: largest random shift in px, up, down and sideways; edges are repeated.
+        label_smoothing: of the cross entropy with the labels.
+        dropout: before the head.
+        bfloat16: run the network in bfloat16.
+    """
+
+    epochs: int = 20
+    batch: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    frames: int = 16
+    shift: int = 4
+    label_smoothing: float = 0.1
+    dropout: float = 0.5
+    bfloat16: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """Weights of the terms of the loss; see `lrar.distillation`.
+
+    Attributes:
+        logit: a, share of the softened-softmax term; cross entropy keeps 1 - a.
+        temperature: T.
+        feature: b.
+        attention_transfer: c.
+    """
+
+    logit: float = 0.0
+    temperature: float = 4.0
+    feature: float = 0.0
+    attention_transfer: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How a batch is cut from its clips; the same draw serves student and teacher.
+
+    Attributes:
+        clips: indices of clips, `(B,)`.
+        times: frame numbers within each clip, `(B, T)`.
+        shifts: rows and columns by which each clip is shifted, `(B, 2)`.
+        flips: which clips are mirrored, `(B,)`.
+    """
+
+    clips: np.ndarray
+    times: np.ndarray
+    shifts: np.ndarray
+    flips: np.ndarray
+
+
+def segment_times(length: int, *, count: int, generator: np.random.Generator | None = None) -> np.ndarray:
+    """One frame number from each of `count` equal segments of a clip: at random, or the centre. `(count,)`."""
+    offsets = generator.random(count) if generator else np.full(count, 0.5)
+    return ((np.arange(count) + offsets) * length / count).astype(np.int64)
+
+
+def mirror(frames: torch.Tensor, *, flow: bool) -> torch.Tensor:
+    """Mirror `(..., C, T, H, W)` left to right. Mirrored motion goes the other way: flow's u changes its sign."""
+    frames = frames.flip(-1)
+    if flow:
+        frames = frames * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
+    return frames
+
+
+def cut(stream: Stream, draw: Draw) -> torch.Tensor:
+    """The batch that a draw describes, `(B, C, T, H, W)`: grey or RGB in [0, 1], flow in px."""
+    flow = stream.frames.dtype != np.uint8
+    frames = stream.frames[stream.starts[draw.clips][:, None] + draw.times]  # (B, T, H, W, C)
+    height, width = stream.size
+    if draw.shifts.any():
+        rows = (np.arange(height) + draw.shifts[:, :1]).clip(0, height - 1)  # (B, H)
+        columns = (np.arange(width) + draw.shifts[:, 1:]).clip(0, width - 1)  # (B, W)
+        each = np.arange(len(frames))[:, None, None]
+        # Advanced indices around a slice come first: (B, H, W, T, C).
+        frames = frames[each, :, rows[:, :, None], columns[:, None, :]].transpose(0, 3, 1, 2, 4)
+    batch = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 4, 1, 2, 3).float()  # (B, C, T, H, W)
+    if not flow:
+        batch = batch / 255
+    if draw.flips.any():
+        flips = torch.from_numpy(draw.flips)
+        batch[flips] = mirror(batch[flips], flow=flow)
+    return batch
+
+
+def training_draws(
+    stream: Stream, clips: np.ndarray, *, recipe: Recipe, generator: np.random.Generator
+) -> Iterator[Draw]:
+    """One epoch of random draws. A last batch of one clip is left out: batch norm cannot use it."""
+    order = generator.permutation(clips)
+    for start in range(0, len(order), recipe.batch):
+        chosen = order[start : start + recipe.batch]
+        if len(chosen) < 2:
+            return
+        yield Draw(
+            clips=chosen,
+            times=np.stack(
+                [segment_times(stream.lengths[i], count=recipe.frames, generator=generator) for i in chosen]
+            ),
+            shifts=generator.integers(-recipe.shift, recipe.shift + 1, (len(chosen), 2)),
+            flips=generator.random(len(chosen)) < 0.5,
+        )
+
+
+def test_draws(stream: Stream, clips: np.ndarray, *, frames: int, batch: int, flip: bool) -> Iterator[Draw]:
+    """Segment centres of every clip in order, unshifted."""
+    for start in range(0, len(clips), batch):
+        chosen = clips[start : start + batch]
+        yield Draw(
+            clips=chosen,
+            times=np.stack([segment_times(stream.lengths[i], count=frames) for i in chosen]),
+            shifts=np.zeros((len(chosen), 2), np.int64),
+            flips=np.full(len(chosen), flip),
+        )
+
+
+test_draws.__test__ = False  # its name is for people, not for pytest
+
+
+def train_one_epoch(
+    model: Recognizer,
+    stream: Stream,
+    labels: np.ndarray,
+    draws: Iterator[Draw],
+    *,
+    step: Callable[[torch.Tensor], None],
+    recipe: Recipe,
+) -> float:
+    """One pass with labels alone; mean loss."""
+    losses = []
+    for draw in draws:
+        target = torch.from_numpy(labels[draw.clips])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
+            seen = model(channels_last(cut(stream, draw)))
+        loss = F.cross_entropy(seen.logits.float(), target, label_smoothing=recipe.label_smoothing)
+        step(loss)
+        losses.append(loss.item())
+    return float(np.mean(losses))
+
+
+def distill_one_epoch(
+    model: Recognizer,
+    teacher: Recognizer,
+    stream: Stream,
+    teacher_stream: Stream,
+    labels: np.ndarray,
+    draws: Iterator[Draw],
+    *,
+    step: Callable[[torch.Tensor], None],
+    recipe: Recipe,
+    weights: Distillation,
+) -> float:
+    """One pass with labels and a teacher that sees HR: same frames, same shift, same flip; mean loss."""
+    losses = []
+    for draw in draws:
+        target = torch.from_numpy(labels[draw.clips])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
+            with torch.no_grad():
+                taught = teacher(channels_last(cut(teacher_stream, draw)))
+            seen = model(channels_last(cut(stream, draw)))
+        loss = (1 - weights.logit) * F.cross_entropy(
+            seen.logits.float(), target, label_smoothing=recipe.label_smoothing
+        )
+        if weights.logit:
+            loss = loss + weights.logit * logit_loss(
+                seen.logits.float(), taught.logits.float(), temperature=weights.temperature
+            )
+        if weights.feature:
+            loss = loss + weights.feature * feature_loss(seen.pooled.float(), taught.pooled.float())
+        if weights.attention_transfer:
+            loss = loss + weights.attention_transfer * attention_transfer_loss(
+                seen.features.float(), taught.features.float()
+            )
+        step(loss)
+        losses.append(loss.item())
+    return float(np.mean(losses))
+
+
+def channels_last(frames: torch.Tensor) -> torch.Tensor:
+    """The memory layout in which CPU convolutions run fastest."""
+    return frames.contiguous(memory_format=torch.channels_last_3d)
+
+
+@torch.no_grad()
+def evaluate(model: Recognizer, stream: Stream, clips: np.ndarray, *, recipe: Recipe) -> np.ndarray:
+    """Class probabilities, `(N, classes)` float32: the mean over each clip and its mirror image."""
+    model.eval()
+    views = []
+    for flip in (False, True):
+        probabilities = []
+        for draw in test_draws(stream, clips, frames=recipe.frames, batch=recipe.batch, flip=flip):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
+                seen = model(channels_last(cut(stream, draw)))
+            probabilities.append(seen.logits.float().softmax(dim=1))
+        views.append(torch.cat(probabilities))
+    return ((views[0] + views[1]) / 2).numpy()
+
+
+def fit(
+    model: Recognizer,
+    stream: Stream,
+    labels: np.ndarray,
+    clips: np.ndarray,
+    *,
+    recipe: Recipe,
+    seed: int,
+    teacher: Recognizer | None = None,
+    teacher_stream: Stream | None = None,
+    weights: Distillation | None = None,
+    progress: Callable = iter,
+) -> list[float]:
+    """Train a recognizer in place.
+
+    Args:
+        model: the recognizer.
+        stream: what it sees of all clips.
+        labels: of all clips, int64.
+        clips: indices of the training clips.
+        recipe: how.
+        seed: of the draws and of dropout; the caller seeds the initial weights.
+        teacher: a trained recognizer of the same stream, or None.
+        teacher_stream: what the teacher sees of the same clips.
+        weights: of the distillation terms.
+        progress: wraps the iterator over epochs.
+
+    Returns:
+        mean training loss of each epoch.
+    """
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    model.to(memory_format=torch.channels_last_3d)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    steps = sum(1 for start in range(0, len(clips), recipe.batch) if len(clips) - start > 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.learning_rate, total_steps=steps * recipe.epochs, pct_start=0.2
+    )
+
+    def step(loss: torch.Tensor) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+    if teacher is not None:
+        teacher.eval().to(memory_format=torch.channels_last_3d)
+    losses = []
+    for _ in progress(range(recipe.epochs)):
+        model.train()
+        draws = training_draws(stream, clips, recipe=recipe, generator=generator)
+        if teacher is None:
+            losses.append(train_one_epoch(model, stream, labels, draws, step=step, recipe=recipe))
+        else:
+            losses.append(
+                distill_one_epoch(
+                    model,
+                    teacher,
+                    stream,
+                    teacher_stream,
+                    labels,
+                    draws,
+                    step=step,
+                    recipe=recipe,
+                    weights=weights,
+                )
+            )
+    return losses

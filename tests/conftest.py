@@ -1,0 +1,93 @@
+"""Shared by all tests: a tiny data set as real video files, and folders of its own for each test."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+ACTIONS = {"walk": 7, "wave": 8, "punch": 9}  # with the numbers of the IXMAS release
+ACTORS = ("alba", "amel", "andreas")
+FRAMES, ROWS, COLUMNS = 10, 32, 24
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is quick comes first: unit tests, then the notebooks, then the book."""
+
+    def order(item: pytest.Item) -> int:
+        path = Path(item.path)
+        return 2 if path.name == "test_book.py" else 1 if path.suffix == ".ipynb" else 0
+
+    items.sort(key=order)
+
+
+def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: str = "gray") -> Path:
+    """Encode uint8 grey `(T, H, W)` or RGB `(T, H, W, 3)`."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=15)
+        stream.height, stream.width = video.shape[1:3]
+        stream.pix_fmt = pixels
+        for image in video:
+            frame = av.VideoFrame.from_ndarray(image, format="gray" if video.ndim == 3 else "rgb24")
+            container.mux(stream.encode(frame.reformat(format=pixels)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def render(*, action: int, actor: int, view: int = 0, frames: int = FRAMES) -> np.ndarray:
+    """A square on a still, speckled wall, `(T, 32, 24)`; the action decides how it moves, the actor how it looks."""
+    wall = np.random.default_rng(actor).integers(60, 100, (ROWS, COLUMNS))
+    video = np.repeat(wall[None], frames, axis=0)
+    for t in range(frames):
+        row, column = ((10, 2 + t), (2 + 2 * t, 8), (20 - 2 * t, 8))[action]
+        column += view
+        video[t, row : row + 6 + actor, column : column + 6] = 180 + 20 * actor
+    return video.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory) -> Path:
+    """A folder for `LRAR_DATA`: 3 actions, 3 actors and 2 cameras, each clip once, named as IXMAS names its clips."""
+    folder = tmp_path_factory.mktemp("data") / "ixmas"
+    folder.mkdir()
+    for label, (action, number) in enumerate(ACTIONS.items()):
+        for actor, name in enumerate(ACTORS):
+            for camera in (0, 1):
+                path = folder / f"{name}1_{number:02d}_{action}_cam{camera}_frames_0101_0110.avi"
+                write_video(path, render(action=label, actor=actor, view=camera))
+    return folder.parent
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """A cache folder of the test's own."""
+    monkeypatch.setenv("LRAR_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def ixmas(tiny_data, cache, monkeypatch) -> Path:
+    """The tiny data set stands where `ixmas6` is looked for; nothing of it has been decoded. Gives its clips' folder."""
+    from lrar.experiment import load_data
+
+    monkeypatch.setenv("LRAR_DATA", str(tiny_data))
+    load_data.cache_clear()
+    yield tiny_data / "ixmas"
+    load_data.cache_clear()
+
+
+@pytest.fixture
+def one_thread():
+    """On one thread the same training gives the same bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def names_file_and_remedy(error: pytest.ExceptionInfo, *parts: object) -> bool:
+    """Whether an error is one line that holds these parts and ends with what to do, a sentence of its own."""
+    message = str(error.value)
+    remedy = message.rstrip(".").rsplit(". ", 1)
+    return "\n" not in message and len(remedy) == 2 and all(str(part) in message for part in parts)

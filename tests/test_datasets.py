@@ -1,0 +1,160 @@
+"""The data sets by name: what they list, and what they say of a folder that is not as it should be."""
+
+import shutil
+
+import pytest
+from conftest import names_file_and_remedy
+
+from lrar.clips import DataError
+from lrar.datasets import available, data_folder, load_clip_set
+from lrar.datasets.folder import load_folder
+from lrar.datasets.ixmas import load_ixmas
+
+ALL_ACTIONS = "check-watch cross-arms scratch-head sit-down get-up turn-around walk wave punch kick point pick-up".split()
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def release_names(actions, actors=("alba",), takes=(1,), cameras=(0,)):
+    return [
+        f"{actor}{take}_{number:02d}_{action}_cam{camera}_frames_0053_0097.avi"
+        for number, action in enumerate(actions, start=1)
+        for actor in actors
+        for take in takes
+        for camera in cameras
+    ]
+
+
+@pytest.mark.parametrize(("count", "dataset"), [(6, "ixmas6"), (12, "ixmas")])
+@pytest.mark.parametrize("cameras", [(0, 1), (0, 1, 2, 3, 4)])
+def test_ixmas_of_six_or_twelve_actions(tmp_path, count, dataset, cameras):
+    names = release_names(ALL_ACTIONS[:count], actors=("alba", "srikumar"), takes=(1, 3), cameras=cameras)
+    clip_set = load_ixmas(touch(tmp_path, *names))
+    assert clip_set.dataset == dataset
+    assert list(clip_set.classes) == ALL_ACTIONS[:count]  # by number, not by alphabet
+    assert clip_set.grey
+    assert sorted(clip.name for clip in clip_set.clips) == sorted(name.removesuffix(".avi") for name in names)
+    assert {clip.group for clip in clip_set.clips} == {"alba", "srikumar"}
+    assert {clip.camera for clip in clip_set.clips} == set(cameras)
+    assert {clip.take for clip in clip_set.clips} == {1, 3}
+
+
+def test_ixmas_name_in_its_parts(tmp_path):
+    names = ["chiara2_04_sit-down_cam3_frames_0268_0349.avi", "alba1_01_check-watch_cam0_frames_0053_0097.avi"]
+    first, second = load_ixmas(touch(tmp_path, *names, "readme.txt", "other.avi")).clips
+    assert (first.name, first.label, first.group) == ("alba1_01_check-watch_cam0_frames_0053_0097", 0, "alba")
+    assert (second.label, second.group, second.camera, second.take) == (1, "chiara", 3, 2)
+    assert second.path == tmp_path / names[0]
+
+
+def test_ixmas_errors(tmp_path, monkeypatch):
+    with pytest.raises(DataError) as error:
+        load_ixmas(tmp_path / "nowhere")
+    assert names_file_and_remedy(error, tmp_path / "nowhere", "no such folder", "LRAR_DATA")
+    with pytest.raises(DataError) as error:
+        load_ixmas(touch(tmp_path, "holiday.avi"))
+    assert names_file_and_remedy(error, tmp_path, "no file named like the IXMAS release")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
+    touch(tmp_path / "ixmas", *release_names(ALL_ACTIONS))
+    assert load_clip_set("ixmas").dataset == "ixmas"
+    with pytest.raises(DataError) as error:
+        load_clip_set("ixmas6")
+    assert names_file_and_remedy(error, "12 actions", "Ask for ixmas")
+
+
+def test_folder_groups_by_prefix(tmp_path):
+    touch(tmp_path / "mine", "run/bob_1.mp4", "run/anna_run_2.MP4", "jump/anna_jump_1.avi", ".hidden/x.avi", "notes.txt")
+    touch(tmp_path / "mine", "run/readme.txt")
+    clip_set = load_folder(tmp_path / "mine")
+    assert clip_set.dataset == "folder-mine"
+    assert clip_set.classes == ("jump", "run")
+    assert not clip_set.grey
+    assert [(clip.name, clip.label, clip.group) for clip in clip_set.clips] == [
+        ("jump/anna_jump_1.avi", 0, "anna"),
+        ("run/anna_run_2.MP4", 1, "anna"),
+        ("run/bob_1.mp4", 1, "bob"),
+    ]
+    assert {clip.camera for clip in clip_set.clips} == {None}
+
+
+def test_folder_groups_by_file(tmp_path):
+    touch(tmp_path, "run/a_1.mp4", "jump/a_2.mp4")
+    (tmp_path / "groups.csv").write_text("run/a_1.mp4,first\n\njump/a_2.mp4,second\n")
+    assert [clip.group for clip in load_folder(tmp_path).clips] == ["second", "first"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("run/a_1.mp4,x\n", "says nothing of jump/a_2.mp4"),
+        ("run/a_1.mp4,x\njump/a_2.mp4,y\nrun/gone.mp4,x\n", "names run/gone.mp4"),
+        ("run/a_1.mp4;x\njump/a_2.mp4;y\n", "each line must read"),
+    ],
+)
+def test_folder_with_a_faulty_group_file(tmp_path, line, fault):
+    touch(tmp_path, "run/a_1.mp4", "jump/a_2.mp4")
+    (tmp_path / "groups.csv").write_text(line)
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / "groups.csv") in str(error.value)
+    assert fault in str(error.value)
+
+
+def test_folder_errors(tmp_path):
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path / "nowhere")
+    assert names_file_and_remedy(error, tmp_path / "nowhere", "no such folder")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert "0 class folder(s); at least 2 are needed" in str(error.value)
+    touch(tmp_path, "run/anna_1.mp4", "jump/readme.txt")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "jump", "a class without videos")
+    touch(tmp_path, "jump/anna_2.mp4")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path, "all clips belong to one group", "groups.csv")
+
+
+def test_folders_by_path_and_by_name(tmp_path, monkeypatch):
+    touch(tmp_path / "mine", "run/anna_1.mp4", "jump/bob_1.mp4")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
+    assert load_clip_set(str(tmp_path / "mine")) == load_clip_set("folder-mine")
+
+
+def test_unknown_data_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
+    with pytest.raises(DataError) as error:
+        load_clip_set("ucf101")
+    assert names_file_and_remedy(error, "ucf101", "no such data set", "synthetic, ixmas6, ixmas")
+    assert not available("ucf101")
+    assert not available("ixmas6")
+    assert available("synthetic")
+
+
+def test_data_folder_by_variable_then_beside_then_inside(tmp_path, monkeypatch):
+    import lrar.datasets as module
+
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "repository" / "lrar" / "datasets" / "__init__.py"))
+    monkeypatch.delenv("LRAR_DATA", raising=False)
+    assert data_folder() == tmp_path / "repository" / "data"
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    assert data_folder() == tmp_path / "shared" / "data"
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "mine"))
+    assert data_folder() == tmp_path / "mine"
+
+
+def test_available_follows_the_files(ixmas, tmp_path, monkeypatch):
+    assert available("ixmas6")
+    shutil.copytree(ixmas, tmp_path / "copy" / "ixmas")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "copy"))
+    assert available("ixmas6")
+    shutil.rmtree(tmp_path / "copy" / "ixmas")
+    assert not available("ixmas6")

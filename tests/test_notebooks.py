@@ -1,0 +1,47 @@
+"""The committed notebooks have the shape on which papermill, nbval and the book rely. What they compute is nbval's part."""
+
+import ast
+import copy
+import re
+
+import nbformat
+import pytest
+
+from lrar import book
+
+PATHS = sorted(book.NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def notebook(request) -> nbformat.NotebookNode:
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_they_are_numbered():
+    assert [path.stem[:2] for path in PATHS] == [f"{number:02}" for number in range(1, len(PATHS) + 1)]
+
+
+def test_one_cell_holds_the_parameters(notebook):
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
+    assert set(values) == set(book.chapter_parameters("synthetic"))
+    assert values["dataset"] == "synthetic"
+
+
+def test_they_define_no_class_and_no_training_loop(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not re.search(r"^\s*class |\bfor epoch\b|\.backward\(", cell.source, re.MULTILINE), cell.source
+
+
+def test_they_have_no_labels(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"^\([\w-]+\)=", cell.source, re.MULTILINE), "two chapters would share the label"
+
+
+def test_they_were_executed_in_order_and_tidied(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run: make notebooks"
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert book.tidy(copy.deepcopy(notebook)) == notebook, "run: make notebooks"
