@@ -21,6 +21,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lrar.clips import atomic_write
+from lrar.pages import write_fragments
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -261,6 +262,7 @@ def build_book(
             say(f"{dataset}/{notebook.stem}: {time.monotonic() - start:.0f} s")
     start = time.monotonic()
     say("building the pages ...")
+    write_fragments()
     toc, whole = table_of_contents(datasets, out=out)
     page = build_pages(toc=toc, strict=whole, out=out)
     say(f"pages: {time.monotonic() - start:.0f} s")

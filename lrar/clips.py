@@ -81,13 +81,21 @@ class ClipSet:
         return dataclasses.replace(self, clips=tuple(kept))
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits over every name, label, group and byte of content."""
+        """Sixteen hex digits over every name, label, group and byte of content.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
         digest = hashlib.sha256(repr((self.dataset, self.classes, self.grey, self.size, self.version)).encode())
         for clip in self.clips:
             digest.update(repr((clip.name, clip.label, clip.group, clip.camera, clip.take)).encode())
-            if clip.path is not None:
+            if clip.path is None:
+                continue
+            try:
                 with open(clip.path, "rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise DataError(f"{clip.path}: cannot be read ({error.strerror}). Check the path.") from error
         return digest.hexdigest()[:16]
 
 
@@ -124,7 +132,8 @@ def decode(path: Path, *, grey: bool, size: tuple[int, int] | None = None) -> np
     frames: list[np.ndarray] = []
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
+            # FFmpeg draws text files as video of a terminal.
+            if not container.streams.video or container.format.name == "tty":
                 raise DataError(f"{path}: no video in this file. Remove it from the folder.")
             stream = container.streams.video[0]
             announced = stream.frames
@@ -194,11 +203,14 @@ def atomic_write(path: Path, content: bytes) -> None:
     """Write a file so that it is there in whole or not at all, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_videos(

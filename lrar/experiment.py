@@ -81,7 +81,7 @@ class Experiment:
         stream: `rgb` or `flow`.
         source: what the stream sees: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
         super_resolution: our network, where source is `sr`.
-        flow_method: `dis` or `tvl1`.
+        flow_method: see `lrar.flow.optical_flow`; of the flow stream alone.
         backbone: a key of `lrar.backbones.BACKBONES`.
         attention: one of `lrar.attention.VARIANTS`.
         heads: attention heads.
@@ -155,9 +155,16 @@ def load_data(dataset: str, every: int) -> Videos:
 
 
 def fold_of(data: Data) -> tuple[Videos, Fold]:
-    """The clips of an experiment and its division into training and test."""
+    """The clips of an experiment and its division into training and test.
+
+    Raises:
+        DataError: no such fold, or the data is missing or broken.
+    """
     videos = load_data(data.dataset, data.every)
-    return videos, folds(videos.clip_set, data.protocol)[data.fold]
+    divided = folds(videos.clip_set, data.protocol)
+    if not 0 <= data.fold < len(divided):
+        raise DataError(f"fold {data.fold}: no such fold of {data.dataset}. Folds are 0 to {len(divided) - 1}.")
+    return videos, divided[data.fold]
 
 
 def stream_of(experiment: Experiment, *, store: Store) -> Stream:

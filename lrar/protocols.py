@@ -62,14 +62,40 @@ def leave_one_camera_out(clip_set: ClipSet) -> list[Fold]:
     cameras = [clip.camera for clip in clip_set.clips]
     if None in cameras:
         raise DataError(f"{clip_set.dataset}: its clips have no camera numbers. Use the protocol actor or random.")
+    if len(set(cameras)) < 2:
+        raise DataError(
+            f"{clip_set.dataset}: one camera only, so none can be left out. Use the protocol actor or random."
+        )
     cameras = np.array(cameras)
     return [_held_out(cameras == camera, f"camera {camera}") for camera in sorted(set(cameras))]
+
+
+def inner_actors(clip_set: ClipSet) -> list[Fold]:
+    """Three folds over the training actors of the first actor fold, whose test actor is in neither part.
+
+    This is where recipes are chosen: the actor that the first fold tests has no say in them. The other folds' test
+    actors do have one, as in every leave-one-out protocol with one recipe for all folds.
+    """
+    outer = leave_one_actor_out(clip_set)[0]
+    groups = np.array([clip.group for clip in clip_set.clips])
+    names = sorted(set(groups[outer.train]))
+    if len(names) < 3:
+        raise DataError(f"{clip_set.dataset}: {len(names)} training groups, too few to choose a recipe on. Add clips.")
+    inner = np.isin(np.arange(len(groups)), outer.train)
+    divided = []
+    for part in np.array_split(names, 3):
+        held_out = np.isin(groups, part)
+        divided.append(
+            Fold(name="+".join(part), train=np.flatnonzero(inner & ~held_out), test=np.flatnonzero(held_out))
+        )
+    return divided
 
 
 PROTOCOLS: dict[str, Callable[[ClipSet], list[Fold]]] = {
     "actor": leave_one_actor_out,
     "random": random_clips,
     "camera": leave_one_camera_out,
+    "inner": inner_actors,
 }
 
 

@@ -117,21 +117,21 @@ def means_today(record: Record, profile: Profile, protocol: str) -> bool:
     return identity(dataclasses.replace(make(data, record.stream, profile), seed=record.seed)) == record.id
 
 
-def can_draw(dataset: str, *, profile: str, record: Record | None = None) -> bool:
-    """Whether pictures of frames can be drawn here.
+def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
+    """Whether pictures of frames can be drawn here and now.
 
     Args:
-        dataset: whose frames.
-        profile: a key of `lrar.studies.PROFILES`.
+        runs: whose frames.
         record: of the network whose work is shown; it must be trained already, or quick to train.
     """
-    if not available(dataset):
+    if not available(runs.dataset):
         return False
-    if record is None or profile == LIVE:
+    if record is None or runs.profile == LIVE:
         return True
-    data = record.experiment["data"]
-    fingerprint = load_data(data["dataset"], data["every"]).fingerprint
-    return weights_path(from_dict(record.experiment), fingerprint).exists()
+    experiment = from_dict(record.experiment)
+    fingerprint = load_data(experiment.data.dataset, experiment.data.every).fingerprint
+    needed = (experiment, getattr(experiment, "super_resolution", None))
+    return all(weights_path(part, fingerprint).exists() for part in needed if part is not None)
 
 
 def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:

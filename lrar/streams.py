@@ -18,6 +18,7 @@ from filelock import FileLock
 from lrar.clips import Videos, cache_folder
 from lrar.degrade import UPSCALERS, downsample, upscale
 from lrar.flow import optical_flow
+from lrar.records import code_digest
 from lrar.super_resolution import (
     VideoSuperResolution,
     enlarge_with_luma_network,
@@ -129,7 +130,9 @@ def make_stream(
         network_key: what identifies that network.
         cache: the cache folder; by default `lrar.clips.cache_folder()`.
     """
-    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key])
+    # What other code made is not taken for what this code makes.
+    code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
+    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code])
     name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     path = (cache or cache_folder()) / "streams" / name
     path.parent.mkdir(parents=True, exist_ok=True)

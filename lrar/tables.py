@@ -65,16 +65,13 @@ class Table:
 
     def _repr_html_(self) -> str:
         aligned = [f' style="text-align: {"right" if self._is_number(i) else "left"}"' for i in range(len(self.head))]
-
-        def line(tag: str, cells: Iterable[str], scope: str) -> str:
-            marked = zip(cells, aligned, strict=True)
-            return "<tr>" + "".join(f"<{tag}{scope}{style}>{escape(c)}</{tag}>" for c, style in marked) + "</tr>"
-
-        rows = "\n".join(line("td", cells, "") for cells in self.body)
-        return (
-            f'<table class="table">\n<caption style="caption-side: top; text-align: left">{escape(self.caption)}'
-            f"</caption>\n<thead>{line('th', self.head, ' scope="col"')}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+        head = "".join(f'<th scope="col"{a}>{escape(c)}</th>' for c, a in zip(self.head, aligned, strict=True))
+        body = "\n".join(
+            "<tr>" + "".join(f"<td{a}>{escape(c)}</td>" for c, a in zip(line, aligned, strict=True)) + "</tr>"
+            for line in self.body
         )
+        caption = f'<caption style="caption-side: top; text-align: left">{escape(self.caption)}</caption>'
+        return f'<table class="table">\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.markdown()}"
@@ -84,6 +81,21 @@ def setting(runs: Runs) -> str:
     """Data set and protocol, for captions."""
     dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
     return f"{dataset}, {PROTOCOL_NAMES[runs.protocol]}"
+
+
+def note(runs: Runs) -> str:
+    """What the numbers of a data set can and cannot say."""
+    if runs.dataset == "synthetic":
+        return (
+            "These clips are rendered, and every number below is synthetic. It shows that each step runs, and what it "
+            "would look like. It supports no claim about real videos."
+        )
+    if runs.dataset == "ixmas6":
+        return (
+            "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, filmed by 2 of its 5 cameras. Fewer classes are "
+            "easier to tell apart, so its accuracies do not compare with published ones on all of IXMAS."
+        )
+    return f"{runs.dataset}: numbers hold for these clips and this protocol."
 
 
 def signed(value: float) -> str:
@@ -128,6 +140,20 @@ def coverage(runs: Runs) -> Table:
         caption=f"Runs that exist ({setting(runs)}, profile {runs.profile}).",
         head=("row", "rgb runs", "flow runs", "the rest is made by"),
         body=tuple(body),
+    )
+
+
+def divisions(runs: Runs) -> Table:
+    """Every fold: who is held out, and how many clips stand on each side."""
+    folds = {}
+    for record in runs.records:
+        if record.clips:
+            groups = len(set(record.groups))
+            folds[record.fold] = (record.fold_name, str(groups), str(record.n_train), str(len(record.clips)))
+    return Table(
+        caption=f"The folds that have records ({setting(runs)}).",
+        head=("held out", "groups held out", "training clips", "test clips"),
+        body=tuple(folds[fold] for fold in sorted(folds)),
     )
 
 

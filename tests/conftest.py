@@ -1,5 +1,6 @@
 """Shared by all tests: a tiny data set as real video files, and folders of its own for each test."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -91,3 +92,49 @@ def names_file_and_remedy(error: pytest.ExceptionInfo, *parts: object) -> bool:
     message = str(error.value)
     remedy = message.rstrip(".").rsplit(". ", 1)
     return "\n" not in message and len(remedy) == 2 and all(str(part) in message for part in parts)
+
+
+@dataclass
+class Training:
+    """What one training was given.
+
+    Attributes:
+        kind: `super_resolution` or `recognizer`.
+        clips: numbers of the training clips (recognizers).
+        frames: what its network sees of all clips (recognizers).
+        high: HR training clips `(T, C, H, W)` (super resolution).
+        low: the same in LR.
+        teacher: the teacher, or None.
+        teacher_frames: what the teacher sees of all clips, or None.
+    """
+
+    kind: str
+    clips: list[int] | None = None
+    frames: np.ndarray | None = None
+    high: list[torch.Tensor] | None = None
+    low: list[torch.Tensor] | None = None
+    teacher: torch.nn.Module | None = None
+    teacher_frames: np.ndarray | None = None
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[Training]:
+    """Trainings are listed here instead of done: networks stay as they were made."""
+    from lrar import experiment
+    from lrar.super_resolution import VideoSuperResolution
+
+    seen: list[Training] = []
+
+    def fit(model, stream, labels, clips, *, teacher=None, teacher_stream=None, **_):
+        shown = teacher_stream.frames if teacher_stream else None
+        seen.append(Training("recognizer", clips.tolist(), frames=stream.frames, teacher=teacher, teacher_frames=shown))
+        return [1.0]
+
+    def train_super_resolution(*, low, high, window, width, blocks, **_):
+        seen.append(Training("super_resolution", high=high, low=low))
+        network = VideoSuperResolution(channels=low[0].shape[1], window=window, width=width, blocks=blocks)
+        return network.eval(), [1.0] * 10
+
+    monkeypatch.setattr(experiment, "fit", fit)
+    monkeypatch.setattr(experiment, "train_super_resolution", train_super_resolution)
+    return seen

@@ -10,7 +10,9 @@ from lrar.datasets import available, data_folder, load_clip_set
 from lrar.datasets.folder import load_folder
 from lrar.datasets.ixmas import load_ixmas
 
-ALL_ACTIONS = "check-watch cross-arms scratch-head sit-down get-up turn-around walk wave punch kick point pick-up".split()
+ALL_ACTIONS = (
+    "check-watch cross-arms scratch-head sit-down get-up turn-around walk wave punch kick point pick-up".split()
+)
 
 
 def touch(folder, *names):
@@ -68,7 +70,9 @@ def test_ixmas_errors(tmp_path, monkeypatch):
 
 
 def test_folder_groups_by_prefix(tmp_path):
-    touch(tmp_path / "mine", "run/bob_1.mp4", "run/anna_run_2.MP4", "jump/anna_jump_1.avi", ".hidden/x.avi", "notes.txt")
+    touch(
+        tmp_path / "mine", "run/bob_1.mp4", "run/anna_run_2.MP4", "jump/anna_jump_1.avi", ".hidden/x.avi", "notes.txt"
+    )
     touch(tmp_path / "mine", "run/readme.txt")
     clip_set = load_folder(tmp_path / "mine")
     assert clip_set.dataset == "folder-mine"

@@ -6,7 +6,7 @@ import pytest
 
 from lrar.flow import optical_flow
 
-METHODS = ("dis", "tvl1")
+METHODS = ("dis", "dis-fast", "tvl1")
 
 
 def moving(u: float, v: float, *, frames: int = 3, channels: int = 1, size: tuple[int, int] = (64, 48)) -> np.ndarray:
@@ -62,5 +62,5 @@ def test_each_pair_stands_for_itself():
 def test_errors():
     with pytest.raises(ValueError, match="two frames"):
         optical_flow(moving(1, 0, frames=1))
-    with pytest.raises(ValueError, match="'raft' is no flow method; known: dis, tvl1"):
+    with pytest.raises(ValueError, match="'raft' is no flow method; known: dis, dis-fast, tvl1"):
         optical_flow(moving(1, 0), method="raft")

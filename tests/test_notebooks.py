@@ -28,6 +28,37 @@ def test_one_cell_holds_the_parameters(notebook):
     assert values["dataset"] == "synthetic"
 
 
+def test_their_parameters_are_those_of_the_shipped_data(notebook):
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert cell.source == 'dataset = "synthetic"\nprofile = "quick"\nrecords = "../book/records"'
+
+
+def test_they_tell_their_story_in_order(notebook):
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert prose.startswith("# ")
+    headings = re.findall(r"^(#+) (.+)$", prose, re.MULTILINE)
+    assert [level for level, _ in headings].count("#") == 1
+    order = ["By hand", "The run", "Verdict", "Cost", "Exercise"]
+    found = [part for _, heading in headings for part in order if heading.startswith(part)]
+    assert found == order
+    assert "**The question.**" in prose
+    assert re.search(r"\*\*The paper's claims?", prose)
+
+
+def test_they_name_no_place_on_a_machine(notebook):
+    for cell in notebook.cells:
+        text = cell.source + str([output.get("text", output.get("data", {})) for output in cell.get("outputs", [])])
+        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users|opt|mnt)/", text), cell.source
+
+
+def test_each_picture_says_what_it_shows(notebook):
+    for cell in notebook.cells:
+        images = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        assert len(images) <= 1, cell.source
+        for image in images:
+            assert len(image.metadata["image/png"]["alt"]) > 20, cell.source
+
+
 def test_they_define_no_class_and_no_training_loop(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -29,7 +29,10 @@ def load_ixmas(root: Path) -> ClipSet:
     parsed = [(path, NAME.fullmatch(path.name)) for path in sorted(root.glob("*.avi"))]
     parsed = [(path, match) for path, match in parsed if match]
     if not parsed:
-        raise DataError(f"{root}: no file named like the IXMAS release (alba1_01_check-watch_cam0_frames_….avi).")
+        raise DataError(
+            f"{root}: no file named like the IXMAS release (alba1_01_check-watch_cam0_frames_0053_0097.avi). "
+            "Put the release's clips there under their own names."
+        )
     # The release numbers its actions; the number, not the alphabet, orders the classes.
     classes = tuple(action for _, action in sorted({(int(match["number"]), match["action"]) for _, match in parsed}))
     clips = tuple(

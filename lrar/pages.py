@@ -1,0 +1,218 @@
+"""The numbers of the pages that are no notebooks: drawn from records into fragments, which the pages include.
+
+A page under `book/` is prose that a person wrote; where a number belongs, it includes a file of `book/generated/`,
+which is made anew before every build and never committed. The README's table of verdicts comes from here too.
+"""
+
+import csv
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from IPython.display import Image
+
+from lrar import figures, tables
+from lrar.clips import DataError, atomic_write
+from lrar.experiment import Data, SuperResolution
+from lrar.replay import Runs, existing
+from lrar.statistics import compare
+from lrar.studies import CLAIMS, DISTILLATIONS, TABLES
+from lrar.tables import Table
+from lrar.training import Recipe
+
+BOOK = Path(__file__).parents[1] / "book"
+DATASET = "ixmas6"  # the real data on which the claims are tested in this edition
+START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
+
+# Where each claim is told: its page and its chapter.
+PAGES = {
+    "C1": ("claims/c1_super_resolution", "02_super_resolution"),
+    "C2": ("claims/c2_distillation", "04_distillation"),
+    "C3": ("claims/c3_attention", "05_attention_study"),
+    "C4": ("claims/c4_full_system", "06_results"),
+}
+STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
+
+
+def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "generated") -> list[Path]:
+    """Write every fragment.
+
+    Args:
+        records: root of the records.
+        out: the folder that gets them.
+
+    Returns:
+        the files, text and pictures.
+    """
+    runs = existing(DATASET, profile="full", records=records)
+    contents: dict[str, str | Image] = {
+        "verdicts.md": verdict_table(runs, link=_book_links),
+        "state.md": state(runs),
+        "coverage.md": fragment(tables.coverage(runs)),
+        "folds.md": fragment(tables.divisions(runs)),
+        "settings.md": settings(),
+        "cost.md": fragment(tables.cost(runs)),
+        "total.md": total(runs),
+        "benchmark.md": benchmark(Path(records) / "benchmark.json"),
+        "quality.md": fragment(tables.quality(runs)),
+        "published_ixmas.md": fragment(published("IXMAS")),
+        "published_hmdb.md": fragment(published("HMDB-51")),
+        "claims.png": figures.claim_differences(runs, {claim.name: (claim.row, claim.baseline) for claim in CLAIMS}),
+    }
+    for claim in CLAIMS:
+        study, key = STUDY_OF[claim.name], claim.name.lower()
+        baseline, *rows = TABLES[study]
+        contents |= {
+            f"{key}_verdict.md": fragment(tables.verdicts(runs, claims=(claim.name,))),
+            f"{key}_accuracy.md": fragment(tables.accuracy(runs, rows=TABLES[study], paper=paper_values(study))),
+            f"{key}_differences.md": fragment(tables.differences(runs, baseline=baseline, rows=rows)),
+            f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),
+        }
+    written = []
+    for name, content in contents.items():
+        path = Path(out) / name
+        if isinstance(content, Image):
+            atomic_write(path, content.data)
+            path, content = path.with_suffix(".md"), f"```{{image}} /generated/{name}\n:alt: {content.alt}\n```\n"
+        atomic_write(path, content.encode())
+        written.append(path)
+    return written
+
+
+def fragment(table: Table) -> str:
+    """A table with its caption, as Markdown."""
+    return f"*{table.caption}*\n\n{table.markdown() if table.body else 'No records yet.'}\n"
+
+
+def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
+    """One line a claim; a cell says the verdict, the effect in points and its interval.
+
+    Args:
+        runs: the records.
+        link: from a claim's name to the Markdown of its last cell.
+    """
+    body = []
+    for claim in CLAIMS:
+        results = [
+            compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
+            for stream in ("both", "rgb", "flow")
+        ]
+        cells = [_verdict_cell(result, runs) for result in results]
+        body.append((f"{claim.name}: {claim.text}", *cells, link(claim.name)))
+    stated = "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51"
+    body.append((stated, "*not tested*", "*not tested*", "*not tested*", link("C4")))
+    head = ("claim", "both streams", "RGB alone", "flow alone", "read on")
+    return Table(caption="", head=head, body=tuple(body)).markdown() + "\n"
+
+
+def _verdict_cell(result: tables.Comparison | None, runs: Runs) -> str:
+    if result is None:
+        return "*not run yet*"
+    missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
+    span = tables.interval(result.low, result.high, sign=True)
+    return f"*{tables.verdict(result, runs)}*: {tables.signed(result.difference)} {span}{missing}"
+
+
+def _book_links(claim: str) -> str:
+    page, chapter = PAGES[claim]
+    return f"[claim](/{page}.md), [runs](/chapters/{DATASET}/{chapter}.ipynb)"
+
+
+def _readme_links(claim: str) -> str:
+    page, chapter = PAGES[claim]
+    return f"[claim](book/{page}.md), [notebook](notebooks/{chapter}.ipynb)"
+
+
+def readme_table(records: Path = BOOK / "records") -> str:
+    """The verdict table as the README has it between its two markers."""
+    runs = existing(DATASET, profile="full", records=records)
+    return f"{verdict_table(runs, link=_readme_links)}\n{state(runs)}"
+
+
+def readme_with(table: str, readme: str) -> str:
+    """The README's text with its table replaced.
+
+    Raises:
+        DataError: it lacks the markers.
+    """
+    if readme.count(START) != 1 or readme.count(END) != 1:
+        raise DataError(f"README.md: the lines {START} and {END} must stand in it once each. Put them back.")
+    before, rest = readme.split(START)
+    return f"{before}{START}\n\n{table}\n{END}{rest.split(END)[1]}"
+
+
+def update_readme(records: Path = BOOK / "records", readme: Path = BOOK.parent / "README.md") -> None:
+    """Write the README's verdict table anew."""
+    atomic_write(readme, readme_with(readme_table(records), readme.read_text()).encode())
+
+
+def state(runs: Runs) -> str:
+    """One sentence: how much of the study exists."""
+    there = sum(len(runs.of(row)) for row in runs.rows)
+    expected = sum(2 * runs.expected(row) for row in runs.rows)
+    if not there:
+        return "No run of this study exists yet.\n"
+    if there < expected:
+        return f"The study is not complete: {there} of {expected} runs exist, and these verdicts may still change.\n"
+    return f"The study is complete: all {expected} runs exist.\n"
+
+
+def total(runs: Runs) -> str:
+    """One sentence: what the study cost in all."""
+    recognizers = [record for record in runs.records if record.probabilities]
+    if not recognizers:
+        return "No run of this study exists yet.\n"
+    hours = sum(record.train_seconds for record in runs.records) / 3600
+    return (
+        f"{len(recognizers)} runs and {len(runs.records) - len(recognizers)} super-resolution networks took "
+        f"{hours:.1f} core hours of training, measured in each run ({'; '.join(tables.machines(runs))}).\n"
+    )
+
+
+def benchmark(path: Path) -> str:
+    """One sentence: one fold of IXMAS here and in the loop that one would write first."""
+    if not path.exists():
+        return "The benchmark has not been run yet: `python benchmarks/one_fold.py` does it.\n"
+    measured = json.loads(path.read_text())
+    return (
+        f"{measured['clips']} clips, {measured['epochs']} epochs, one stream: **{measured['seconds']:.1f} s** from an "
+        f"empty cache to the written record, {measured['of_which_training']:.1f} s of it training. The plain loop, which "
+        f"decodes each clip whenever it needs it, takes {measured['plain_seconds']:.1f} s, "
+        f"{measured['ratio']:.1f} times as long ({measured['provenance']['machine']}).\n"
+    )
+
+
+def settings() -> str:
+    """Every field that decides how a row is trained, with its value in the full study and what it means."""
+    lines = []
+    for values in (Recipe(), SuperResolution(data=Data(dataset=DATASET)), DISTILLATIONS["all"]):
+        kind = type(values)
+        meanings = dict(re.findall(r"^ {8}(\w+): (.+?)$", kind.__doc__, re.MULTILINE))
+        for field in dataclasses.fields(kind):
+            if field.name not in ("data", "seed"):
+                value = str(getattr(values, field.name))
+                lines.append((f"`{kind.__name__}.{field.name}`", value, meanings.get(field.name, "")))
+    return Table(caption="", head=("field", "value", "meaning"), body=tuple(lines)).markdown() + "\n"
+
+
+def published(data: str, path: Path = BOOK / "literature.csv") -> Table:
+    """The literature's values on one data set, as `literature.csv` has them."""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["data"] == data]
+    columns = ("method", "resolution", "streams", "accuracy", "notes", "source")
+    return Table(
+        caption=f"Published, on {data}; read in the source named.",
+        head=("method", "resolution", "streams", "accuracy, %", "notes", "source"),
+        body=tuple(tuple(line[column] for column in columns) for line in lines),
+    )
+
+
+def paper_values(table: str, path: Path = BOOK / "paper_values.csv") -> dict[str, str]:
+    """The paper's own values of one of our tables, by row, where a reader has typed them in."""
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        chosen = [line for line in csv.DictReader(file) if line["table"] == table]
+    return {line["row"]: f"{line['value']} ({line['note']})" if line["note"] else line["value"] for line in chosen}

@@ -1,0 +1,55 @@
+"""Records that no run has made, for tests of what is drawn from records."""
+
+import dataclasses
+
+from lrar.experiment import Data, identity, to_dict
+from lrar.records import Record, Store
+from lrar.studies import PROFILES, ROWS, STREAMS, STUDIES, super_resolution
+
+CLASSES = ["kick", "point", "wave"]
+PROFILE = PROFILES["full"]
+
+
+def make_record(row: str, stream: str, fold: int, *, seed: int = 0, right: int = 8, dataset: str = "ixmas6") -> Record:
+    """A run on twelve clips of one actor, of which the first few are recognised."""
+    data = Data(dataset=dataset, fold=fold)
+    if row == "own":
+        experiment, study = super_resolution(data, PROFILE), "super_resolution"
+    else:
+        study = ROWS[row]
+        experiment = dataclasses.replace(STUDIES[study][row](data, stream, PROFILE), seed=seed)
+    common = {
+        "id": identity(experiment),
+        "study": study,
+        "row": row,
+        "experiment": to_dict(experiment),
+        "fingerprint": "made-up",
+        "classes": CLASSES,
+        "fold_name": f"actor{fold}",
+        "n_train": 108,
+        "provenance": {"machine": "abacus, 1 threads", "code": {}},
+        "losses": [1.5, 1.0, 0.5],
+        "train_seconds": 30.0,
+    }
+    if row == "own":
+        quality = {"bicubic": {"psnr": 30.0 + fold, "ssim": 0.8}, "sr": {"psnr": 31.5 + fold, "ssim": 0.9}}
+        return Record(**common, quality=quality)
+    labels = [clip % 3 for clip in range(12)]
+    answers = [label if clip < right else (label + 1) % 3 for clip, label in enumerate(labels)]
+    return Record(
+        **common,
+        clips=[f"actor{fold}_{clip}" for clip in range(12)],
+        labels=labels,
+        groups=[f"actor{fold}"] * 12,
+        probabilities=[[0.8 if answer == label else 0.1 for label in range(3)] for answer in answers],
+    )
+
+
+def write_records(root, right: dict[str, int], *, folds: int = 10, dataset: str = "ixmas6") -> None:
+    """Fill a store with one seed of each row, on so many folds, with so many of twelve clips right."""
+    store = Store(root)
+    for fold in range(folds):
+        store.write(make_record("own", "network", fold, dataset=dataset))
+        for row, count in right.items():
+            for stream in STREAMS:
+                store.write(make_record(row, stream, fold, right=count, dataset=dataset))

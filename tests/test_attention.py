@@ -1,0 +1,144 @@
+"""Attention: both paths agree, maps are distributions, and each variant looks where its name says."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lrar.attention import VARIANTS, MultiHeadSelfAttention, SpaceTimeAttention
+
+SHAPE = (3, 2, 4)  # T', H', W'
+WIDTH = 16
+LOOKING = tuple(variant for variant in VARIANTS if variant != "mean")
+
+
+def make(variant: str, *, heads: int = 4) -> SpaceTimeAttention:
+    torch.manual_seed(0)
+    module = SpaceTimeAttention(variant=variant, width=WIDTH, shape=SHAPE, heads=heads).eval()
+    for parameter in module.parameters():  # sharp enough that tokens do not all look alike
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=0.5)
+    return module
+
+
+def features(seed: int = 1) -> torch.Tensor:
+    return torch.randn(2, WIDTH, *SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("heads", [1, 2, 4, 8])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_explicit_path_equals_scaled_dot_product_attention(variant, heads):
+    module = make(variant, heads=heads)
+    fused, no_maps = module(features())
+    explicit, maps = module(features(), return_maps=True)
+    assert fused.shape == (2, WIDTH)
+    assert no_maps is None
+    torch.testing.assert_close(explicit, fused, rtol=0, atol=1e-5)
+    if variant == "mean":
+        assert maps is None
+    else:
+        assert maps.shape == (2, heads, *SHAPE)
+        assert maps.min() >= 0
+        torch.testing.assert_close(maps.sum(dim=(2, 3, 4)), torch.ones(2, heads))
+        assert maps.std() > 1e-3
+
+
+def test_gradients_of_both_paths_agree():
+    for variant in LOOKING:
+        module = make(variant)
+        gradients = []
+        for return_maps in (False, True):
+            x = features().requires_grad_()
+            module(x, return_maps=return_maps)[0].square().sum().backward()
+            gradients.append(x.grad)
+        torch.testing.assert_close(*gradients, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("heads", [1, 4])
+def test_multi_head_attention_by_its_formula(heads):
+    torch.manual_seed(0)
+    block = MultiHeadSelfAttention(width=WIDTH, heads=heads)
+    tokens = torch.randn(2, 5, WIDTH)
+    query, key, value = F.linear(tokens, block.query_key_value.weight, block.query_key_value.bias).split(WIDTH, dim=-1)
+    seen, size = [], WIDTH // heads
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        scores = torch.einsum("bnd,bmd->bnm", query[..., part], key[..., part]) / math.sqrt(size)
+        seen.append(scores.softmax(dim=-1) @ value[..., part])
+    expected = F.layer_norm(tokens + block.project(torch.cat(seen, dim=-1)), (WIDTH,))
+    output, weights = block(tokens)
+    assert weights is None
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-5)
+    output, weights = block(tokens, explicit=True)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, heads, 5))
+
+
+def touched(variant: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Change one token, at time 1 and place (1, 2): where the map changes, and which tokens of the first block do."""
+    module, outputs = make(variant), []
+    module.first.register_forward_hook(lambda _, inputs, output: outputs.append(output[0]))
+    one, other = features()[:1], features()[:1].clone()
+    other[0, :, 1, 1, 2] += 3
+    with torch.no_grad():
+        maps = [module(x, return_maps=True)[1] for x in (one, other)]
+    return (maps[0] - maps[1]).abs().amax(dim=(0, 1)) > 1e-7, (outputs[0] - outputs[1]).abs().amax(dim=-1) > 1e-7
+
+
+def test_temporal_never_mixes_places():
+    where, tokens = touched("temporal")
+    assert where[:, 1, 2].all()
+    assert where.sum() == 3
+    assert tokens.shape == (2 * 4, 3)  # a row a place: its number is 1 * 4 + 2
+    assert tokens[6].all()
+    assert tokens.sum() == 3
+
+
+def test_spatial_never_mixes_times():
+    where, tokens = touched("spatial")
+    assert where[1].all()
+    assert where.sum() == 8
+    assert tokens.shape == (3, 2 * 4)  # a row a time
+    assert tokens[1].all()
+    assert tokens.sum() == 8
+
+
+def test_joint_and_factorised_reach_everywhere():
+    for variant in ("joint", "factorised"):
+        where, _ = touched(variant)
+        assert where.all(), variant
+    _, tokens = touched("factorised")
+    assert tokens.sum() == 8, "space comes first"
+
+
+def test_mean_is_the_plain_average():
+    module = make("mean")
+    assert not list(module.parameters())
+    x = features()
+    torch.testing.assert_close(module(x)[0], x.flatten(2).mean(dim=2))
+
+
+@torch.no_grad()
+def test_positions_tell_places_and_times_apart():
+    """Without positions attention would not notice where things are; with them a shuffled volume is another one."""
+    for variant, axis in (("joint", 2), ("temporal", 2), ("spatial", 4), ("factorised", 4)):
+        module = make(variant)
+        torch.nn.init.normal_(module.time_position)
+        torch.nn.init.normal_(module.space_position)
+        x = features()
+        assert not torch.allclose(module(x)[0], module(x.flip(axis))[0], atol=1e-3), variant
+        torch.nn.init.zeros_(module.time_position)
+        torch.nn.init.zeros_(module.space_position)
+        torch.testing.assert_close(module(x)[0], module(x.flip(axis))[0], rtol=0, atol=1e-5)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="'global' is no attention variant; known: mean, temporal, spatial, joint"):
+        SpaceTimeAttention(variant="global", width=WIDTH, shape=SHAPE)
+    with pytest.raises(ValueError, match="3 heads do not divide a width of 16"):
+        SpaceTimeAttention(variant="joint", width=WIDTH, shape=SHAPE, heads=3)
+    with pytest.raises(AssertionError):
+        make("joint")(torch.zeros(1, WIDTH, 4, 2, 4))

@@ -1,0 +1,80 @@
+"""Backbones: each name gives the feature maps that it promises."""
+
+import pytest
+import torch
+
+from lrar.backbones import BACKBONES, CompactConvNet, enlarge, feature_shape, make_backbone
+from lrar.weights import I3D_FILE, check
+
+# Frames of 24x12 are enlarged to 112x56 by the larger ones.
+SHAPES = {"compact": (2, 2, 1), "i3d": (1, 4, 2), "r3d_18": (1, 7, 4), "mc3_18": (8, 7, 4), "r2plus1d_18": (1, 7, 4)}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_gives_its_feature_maps(name):
+    if name == "i3d" and check()[I3D_FILE] == "missing":
+        pytest.skip("no I3D weights on this machine: `lrar weights get`")
+    torch.manual_seed(0)
+    backbone = make_backbone(name, in_channels=2, stream="flow").eval()
+    with torch.no_grad():
+        features = backbone(torch.randn(1, 2, 8, 24, 12))
+    assert features.shape == (1, backbone.width, *SHAPES[name])
+    assert features.isfinite().all()
+    assert features.std() > 0
+
+
+@pytest.mark.parametrize("in_channels", [1, 2, 3])
+def test_compact_network_on_ixmas_frames(in_channels):
+    stream = "flow" if in_channels == 2 else "rgb"
+    backbone = CompactConvNet(in_channels=in_channels, stream=stream)
+    assert feature_shape(backbone, in_channels=in_channels, clip=(16, 64, 48)) == (4, 4, 3)
+    assert backbone.training, "asking for the shape leaves the mode as it was"
+    assert feature_shape(backbone.eval(), in_channels=in_channels, clip=(8, 32, 24)) == (2, 2, 2)
+    assert not backbone.training
+
+
+def test_asking_for_the_shape_leaves_batch_norm_alone():
+    backbone = CompactConvNet(in_channels=1, stream="rgb")
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    feature_shape(backbone, in_channels=1, clip=(8, 32, 24))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+
+
+def test_every_parameter_of_the_compact_network_learns():
+    torch.manual_seed(0)
+    backbone = CompactConvNet(in_channels=1, stream="rgb")
+    backbone(torch.rand(4, 1, 8, 32, 24)).square().sum().backward()
+    for name, parameter in backbone.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "stream", "values", "expected"),
+    [
+        ("compact", "rgb", [0.0, 0.5, 1.0], [-1, 0, 1]),
+        ("compact", "flow", [-30.0, 0.5, 5.0], [-30, 0.5, 5]),  # stays in px
+        ("mc3_18", "rgb", [0.0, 0.5, 1.0], [-1, 0, 1]),
+        ("mc3_18", "flow", [-30.0, 0.0, 5.0], [-1, 0, 0.25]),  # clipped at 20 px
+    ],
+)
+def test_what_the_first_layer_is_given(name, stream, values, expected):
+    backbone = make_backbone(name, in_channels=1, stream=stream).eval()
+    given = []
+    backbone.layers[0].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    backbone(torch.tensor(values).view(3, 1, 1, 1, 1).expand(3, 1, 2, 112, 8))
+    torch.testing.assert_close(given[0][:, 0, 0, 50, 4], torch.tensor(expected, dtype=torch.float))
+
+
+def test_enlarging_keeps_the_aspect_and_the_frames():
+    frames = torch.rand(2, 1, 5, 24, 12)
+    large = enlarge(frames, rows=48)
+    assert large.shape == (2, 1, 5, 48, 24)
+    assert enlarge(frames, rows=24) is frames
+    # Frame by frame: time is not blended.
+    torch.testing.assert_close(large[:, :, 3:4], enlarge(frames[:, :, 3:4], rows=48))
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="'c3d' is no backbone; known: compact, i3d, r3d_18, mc3_18, r2plus1d_18"):
+        make_backbone("c3d", in_channels=3, stream="rgb")

@@ -1,0 +1,261 @@
+"""The command: bad input is one line with the remedy and exit code 2, and every help page has an example that holds."""
+
+import argparse
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+from conftest import render, write_video
+
+from lrar import cli
+from lrar.cli import main, parser
+from lrar.clips import DataError
+from lrar.experiment import load_data
+from lrar.records import Store
+
+QUICK = ("--dataset", "ixmas6", "--profile", "quick")
+
+
+def call(capsys, *arguments) -> tuple[int, str, list[str]]:
+    """Exit code, what was printed, and the lines of complaint."""
+    try:
+        code = main(list(map(str, arguments)))
+    except SystemExit as end:
+        code = end.code
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err.splitlines()
+
+
+def complaint(capsys, *arguments) -> str:
+    """The one line that a command with bad input leaves."""
+    code, out, lines = call(capsys, *arguments)
+    assert code == 2, (code, out, lines)
+    assert len(lines) == 1, lines
+    assert "Traceback" not in out
+    return lines[0]
+
+
+@pytest.fixture
+def folder(tmp_path, cache):
+    """A good folder of class folders."""
+    for label, name in enumerate(("run", "jump")):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for actor, person in enumerate(("anna", "bob")):
+            video = np.repeat(np.repeat(render(action=label, actor=actor), 2, axis=1), 2, axis=2)
+            write_video(tmp_path / "mine" / name / f"{person}_{name}.avi", video)
+    load_data.cache_clear()
+    yield tmp_path / "mine"
+    load_data.cache_clear()
+
+
+def add_bad_file(folder, kind: str):
+    path = folder / "run" / "carl_run.avi"
+    noise = np.random.default_rng(0).integers(0, 255, (10, 64, 48), np.uint8)
+    if kind == "truncated":
+        content = write_video(path, noise).read_bytes()
+        path.write_bytes(content[: len(content) * 2 // 3])
+    elif kind == "one frame":
+        write_video(path, noise[:1])
+    elif kind == "text":
+        path.write_text("no video\n" * 100)
+    else:
+        path.touch()
+    return path
+
+
+COMMANDS = [
+    ("data", "check", "{}"),
+    ("data", "prepare", "{}"),
+    ("study", "full", "--dataset", "{}", "--profile", "quick", "--workers", "1"),
+    ("run", "plain", "--dataset", "{}", "--profile", "quick"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
+@pytest.mark.parametrize("kind", ["truncated", "one frame", "text", "empty"])
+def test_a_bad_video_is_named(capsys, folder, tmp_path, trainings, command, kind):
+    path = add_bad_file(folder, kind)
+    records = ("--records", tmp_path / "records") if command[0] in ("study", "run") else ()
+    line = complaint(capsys, *(part.format(folder) for part in command), *records)
+    assert str(path) in line
+    assert re.search(r"\. (Copy it again|Remove)", line)
+    assert trainings == []
+    assert not list(tmp_path.glob("cache/videos/*/frames.u8"))
+    assert not list((tmp_path / "records").rglob("*.json"))
+
+
+def test_check_lists_everything_that_is_wrong(capsys, folder):
+    paths = [
+        add_bad_file(folder, "text"),
+        write_video(folder / "jump" / "carl_jump.avi", np.zeros((1, 64, 48), np.uint8)),
+    ]
+    code, _, lines = call(capsys, "data", "check", folder)
+    assert code == 2
+    assert len(lines) == 2
+    assert all(any(str(path) in line for line in lines) for path in paths)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
+def test_a_wrong_path_and_an_empty_folder_are_named(capsys, tmp_path, cache, command):
+    records = ("--records", tmp_path / "records") if command[0] in ("study", "run") else ()
+    (tmp_path / "empty").mkdir()
+    for name, fault in (("nowhere", "no such folder"), ("empty", "0 class folder(s)")):
+        line = complaint(capsys, *(part.format(tmp_path / name) for part in command), *records)
+        assert str(tmp_path / name) in line
+        assert fault in line
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ("study width", ("width: no such study", "Known: full")),
+        ("study full --rows magic", ("magic: no such row in study full", "Known: teacher")),
+        ("study full --rows joint", ("joint: no such row in study full", "Known: teacher")),
+        ("study full --dataset ucf101", ("ucf101: no such data set", "Known: synthetic")),
+        ("study full --protocol official", ("official: no such protocol", "Known: actor")),
+        ("study full --profile huge", ("huge", "quick", "full")),
+        ("study full --folds -1", ("folds",)),
+        ("study full --workers none", ("none", "workers")),
+        ("run magic", ("magic: no such row", "Known: teacher")),
+        ("run plain --fold 99", ("fold 99", "Folds")),
+        ("run plain --stream depth", ("depth", "rgb", "flow")),
+        ("data check ucf101", ("ucf101: no such data set", "Known: synthetic")),
+        ("audit", ("no records",)),
+        ("records", ("no manifest", "Run a study")),
+        ("dance", ("dance", "study")),
+        ("", ("COMMAND",)),
+    ],
+)
+def test_unknown_names(capsys, ixmas, tmp_path, trainings, arguments, parts):
+    words = arguments.split()
+    if words[:1] in (["study"], ["run"]):
+        words += [word for option, value in (("--dataset", "ixmas6"), ("--profile", "quick")) if option not in words
+                  for word in (option, value)]  # fmt: skip
+    if words[:1] in (["study"], ["run"], ["audit"], ["records"]):
+        words += ["--records", str(tmp_path / "records")]
+    line = complaint(capsys, *words)
+    assert all(part in line for part in parts), line
+    assert trainings == []
+
+
+def subcommands(of: argparse.ArgumentParser):
+    """Every command that does something, with its parser."""
+    inner = [action for action in of._actions if isinstance(action, argparse._SubParsersAction)]
+    if not inner:
+        yield of
+    for action in inner:
+        for made in action.choices.values():
+            yield from subcommands(made)
+
+
+@pytest.mark.parametrize("command", subcommands(parser()), ids=lambda command: command.prog)
+def test_each_help_has_an_example_that_holds(capsys, command):
+    words = command.prog.split()[1:]
+    code, out, _ = call(capsys, *words, "--help")
+    assert code == 0
+    example = re.search(r"example: lrar (.+)", out)[1]
+    assert example.split()[: len(words)] == words
+    assert callable(parser().parse_args(shlex.split(example)).action)
+
+
+def test_data_that_is_good(capsys, folder, ixmas):
+    code, out, lines = call(capsys, "data", "check", folder)
+    assert (code, lines) == (0, [])
+    assert "folder-mine: 4 clips, all of them good" in out
+    code, out, lines = call(capsys, "data", "prepare", "ixmas6")
+    assert (code, lines) == (0, [])
+    assert "ixmas6: 18 clips, 180 frames, 3 classes, 3 groups" in out
+
+
+def test_study_then_index_then_audit(capsys, ixmas, tmp_path, trainings):
+    records = ("--records", tmp_path / "records")
+    study = ("study", "full", *QUICK, "--rows", "plain,teacher", "--workers", "1", *records)
+    code, out, lines = call(capsys, *study)
+    assert (code, lines) == (0, [])
+    assert "4 runs" in out
+    assert re.search(r"4/4 +\w+ \w+ fold 0 seed 0: \d+\.\d %", out)
+    assert len(trainings) == 4
+    assert call(capsys, *study)[0] == 0
+    assert len(trainings) == 4
+
+    code, out, lines = call(capsys, "records", *records)
+    assert (code, lines) == (0, [])
+    assert out == "4 records, 0 not as in the manifest, 0 older than the code\n"
+
+    code, out, lines = call(capsys, "audit", "--sample", "2", "--seed", "1", *records)
+    assert (code, lines) == (0, [])
+    assert len(re.findall(r"recorded (\d) of 3, now \1", out)) == 2
+    assert len(trainings) == 6  # from nothing, in a cache of its own
+
+    path = next((tmp_path / "records").glob("*/*/*.json"))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"labels": [(label + 1) % 3 for label in content["labels"]]}))
+    code, out, lines = call(capsys, "records", *records)
+    assert code == 1
+    assert len(lines) == 1
+    assert path.name in lines[0]
+    assert "1 not as in the manifest" in out
+
+
+def test_audit_notices_a_record_that_is_not_real(capsys, ixmas, tmp_path, trainings):
+    records = ("--records", tmp_path / "records")
+    assert call(capsys, "run", "plain", *QUICK, *records)[0] == 0
+    (path,) = (tmp_path / "records").glob("*/*/*.json")
+    content = json.loads(path.read_text())
+    count = len(content["labels"])
+    right, wrong = ([[float(label == c) for c in range(3)] for label in content["labels"]] for _ in range(2))
+    wrong = [row[1:] + row[:1] for row in wrong]
+    outcomes = []
+    for probabilities in (right, wrong):
+        path.write_text(json.dumps(content | {"probabilities": probabilities}))
+        code, out, _ = call(capsys, "audit", "--tolerance", "0", *records)
+        recorded, now = map(int, re.search(rf"recorded (\d) of {count}, now (\d)", out).groups())
+        assert code == (0 if recorded == now else 1)
+        outcomes.append(code)
+    assert 1 in outcomes
+
+
+def test_one_run(capsys, ixmas, tmp_path, trainings):
+    records = ("--records", tmp_path / "records")
+    code, out, lines = call(capsys, "run", "plain", *QUICK, "--stream", "flow", "--seed", "7", *records)
+    assert (code, lines) == (0, [])
+    assert re.match(r"plain flow fold 0 \(alba\) seed 7: \d of 3 clips", out)
+    (record,) = Store(tmp_path / "records").records()
+    assert (record.row, record.stream, record.seed) == ("plain", "flow", 7)
+    assert str(Store(tmp_path / "records").path(record)) in out
+
+
+def test_audit_without_the_clips(capsys, ixmas, tmp_path, trainings, monkeypatch):
+    records = ("--records", tmp_path / "records")
+    call(capsys, "run", "plain", *QUICK, *records)
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "nothing"))
+    code, out, lines = call(capsys, "audit", *records)
+    assert code == 2
+    assert "ixmas6: not audited" in out
+    assert len(lines) == 1
+    assert "LRAR_DATA" in lines[0]
+
+
+def test_interruption_is_no_traceback(capsys, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "weights_check", interrupted)
+    code, _, lines = call(capsys, "weights", "check")
+    assert code == 130
+    assert len(lines) == 1
+
+
+def test_errors_of_weights(capsys, monkeypatch, tmp_path):
+    def unreachable(_):
+        raise DataError("i3d.tar.gz: pip could not download it. Check the network.")
+
+    monkeypatch.setattr(cli, "get_i3d", unreachable)
+    monkeypatch.setenv("LRAR_WEIGHTS", str(tmp_path))
+    assert complaint(capsys, "weights", "get").startswith("lrar: i3d.tar.gz")
+    code, out, lines = call(capsys, "weights", "check")
+    assert (code, lines) == (2, [])
+    assert out.count("missing") == 3

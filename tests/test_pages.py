@@ -1,0 +1,110 @@
+"""What the pages include comes from records, and the README's table is what the records give."""
+
+import re
+
+import pytest
+from made_up import write_records
+
+from lrar import pages
+from lrar.clips import DataError
+
+ROOT = pages.BOOK.parent
+TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
+
+
+@pytest.fixture(scope="module")
+def fragments(tmp_path_factory):
+    """Fragments of a study with records, and of one without any."""
+    root, full, empty = (tmp_path_factory.mktemp(name) for name in ("records", "full", "empty"))
+    write_records(root, {"plain": 6, "sr": 9, "joint": 8, "all": 9, "full": 10, "teacher": 12})
+    pages.write_fragments(root, full)
+    pages.write_fragments(root / "nothing", empty)
+    return full, empty
+
+
+def test_each_included_file_is_written(fragments):
+    for text in TEXTS:
+        for name in re.findall(r"\{include\} (?:\.\./)?generated/(\S+)", text.read_text()):
+            for folder in fragments:
+                assert (folder / name).is_file(), f"{text.name} includes {name}"
+
+
+def test_each_fragment_is_included_or_shown(fragments):
+    wanted = " ".join(text.read_text() for text in TEXTS)
+    for path in fragments[0].glob("*.md"):
+        assert f"generated/{path.name}" in wanted, f"{path.name} stands on no page"
+
+
+def test_pictures_have_alternative_text(fragments):
+    for folder in fragments:
+        for path in folder.glob("*.png"):
+            text = path.with_suffix(".md").read_text()
+            assert re.search(r"^:alt: .{20,}$", text, re.MULTILINE), path
+
+
+def test_verdicts(fragments):
+    full, empty = ((folder / "verdicts.md").read_text() for folder in fragments)
+    assert "| C1: Super resolution helps the student | *supported*: +25.0 [+25.0, +25.0] |" in full
+    assert "*inconclusive*" in full
+    assert "*contradicted*" in full
+    assert empty.count("*not run yet*") == 12
+    for text in (full, empty):
+        assert "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51 | *not tested*" in text
+
+
+def test_incomplete_studies_say_so(fragments):
+    full, empty = ((folder / "state.md").read_text() for folder in fragments)
+    assert "not complete: 120 of" in full
+    assert "No run" in empty
+
+
+def test_settings_have_meanings():
+    lines = pages.settings().splitlines()[2:]
+    assert any("`Recipe.epochs`" in line for line in lines)
+    assert not [line for line in lines if line.endswith("|  |")], "each field has its line under Attributes"
+
+
+def test_published_values_are_those_of_the_file():
+    assert ("93.7" in pages.published("IXMAS").markdown()) and ("93.7" not in pages.published("HMDB-51").markdown())
+
+
+def test_a_readers_values_of_the_paper(tmp_path):
+    path = tmp_path / "paper_values.csv"
+    path.write_text("table,row,value,note\nfull,full,12.3,made up\nattention,joint,4.5,\n")
+    assert pages.paper_values("full", path) == {"full": "12.3 (made up)"}
+    assert pages.paper_values("attention", path) == {"joint": "4.5"}
+    assert pages.paper_values("full", tmp_path / "none.csv") == {}
+
+
+def test_benchmark(tmp_path):
+    assert "has not been run" in pages.benchmark(tmp_path / "benchmark.json")
+    path = tmp_path / "benchmark.json"
+    path.write_text(
+        '{"clips": 3, "epochs": 2, "seconds": 4.0, "of_which_training": 3.0, "plain_seconds": 20.0, "ratio": 5.0, '
+        '"provenance": {"machine": "abacus"}}'
+    )
+    assert "**4.0 s**" in pages.benchmark(path)
+
+
+def test_the_readme_holds_what_the_records_give():
+    readme = (ROOT / "README.md").read_text()
+    assert readme == pages.readme_with(pages.readme_table(), readme), (
+        "run: python -c 'from lrar.pages import update_readme; update_readme()'"
+    )
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(DataError, match="Put them back"):
+        pages.readme_with("| table |", "# A README")
+
+
+def test_no_number_is_typed_by_hand():
+    """Results have a decimal; on these pages none may, for results come from fragments."""
+    for text in [pages.BOOK / "index.md", *pages.BOOK.glob("claims/*.md"), pages.BOOK / "cost.md"]:
+        assert not re.findall(r"\d+\.\d+ ?(?:%|points|dB|s\b)", text.read_text()), text
+
+
+def test_the_pipeline_is_a_picture_with_its_own_ground():
+    svg = (pages.BOOK / "images" / "pipeline.svg").read_text()
+    assert 'role="img"' in svg
+    assert '<rect width="780" height="400" rx="12" fill="#fff"/>' in svg, "legible on dark pages"

@@ -1,0 +1,235 @@
+"""The store: written whole or not at all, found by what decided it, and honest about its age."""
+
+import csv
+import dataclasses
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import names_file_and_remedy
+
+from lrar import clips, records
+from lrar.clips import DataError
+from lrar.records import (
+    DECIDING_MODULES,
+    RESULT_COLUMNS,
+    Record,
+    Store,
+    code_digest,
+    manifest,
+    older_than_code,
+    provenance,
+    read_record,
+    results_csv,
+    write_index,
+)
+
+
+def record(identity: str = "0123456789abcdef", **changes) -> Record:
+    experiment = {
+        "data": {"dataset": "ixmas6", "protocol": "actor", "fold": 3, "every": 1, "kernel": "bicubic"},
+        "stream": changes.pop("stream", "rgb"),
+        "seed": 1,
+        "super_resolution": None,
+        "teacher": None,
+        "backbone": "compact",
+    }
+    values = {
+        "id": identity,
+        "study": "full",
+        "row": "plain",
+        "experiment": experiment,
+        "fingerprint": "data",
+        "classes": ["walk", "wave"],
+        "fold_name": "alba",
+        "n_train": 4,
+        "provenance": {"code": {}},
+        "losses": [1.5, 0.5],
+        "train_seconds": 12.34,
+        "clips": ["a", "b", "c"],
+        "labels": [0, 1, 1],
+        "groups": ["alba"] * 3,
+        "probabilities": [[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]],
+    }
+    return Record(**(values | changes))
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_record_says_what_it_is():
+    it = record()
+    assert (it.dataset, it.stream, it.fold, it.seed) == ("ixmas6", "rgb", 3, 1)
+    assert it.correct.tolist() == [True, False, True]
+    assert it.accuracy == pytest.approx(2 / 3)
+    experiment = it.experiment | {"data": it.experiment["data"] | {"dataset": "/somewhere/mine"}}
+    assert dataclasses.replace(it, experiment=experiment).dataset == "folder-mine"
+
+
+def test_what_is_written_is_found(tmp_path):
+    path = Store(tmp_path).write(record())
+    assert path == tmp_path / "ixmas6" / "full" / "plain-rgb-fold3-seed1-0123456789abcdef.json"
+    assert files_of(tmp_path) == [path.name]
+    for store in (Store(tmp_path), Store(tmp_path)):
+        assert store.find("0123456789abcdef") == record()
+        assert store.find("0123456789abcdef", fingerprint="data") == record()
+    assert Store(tmp_path).find("fedcba9876543210") is None
+    assert Store(tmp_path / "nowhere").find("0123456789abcdef") is None
+
+
+def test_a_store_sees_what_another_writes(tmp_path):
+    mine, other = Store(tmp_path), Store(tmp_path)
+    assert mine.find("0123456789abcdef") is None
+    other.write(record())
+    assert mine.find("0123456789abcdef") == record()
+
+
+def test_a_record_of_other_data_is_not_found(tmp_path):
+    store = Store(tmp_path)
+    store.write(record())
+    assert store.find("0123456789abcdef", fingerprint="other") is None
+    # Beside one of other data, under another row, the right one is found whichever comes first.
+    for row in ("a", "z"):
+        store.write(record(row=row, fingerprint="other"))
+        for fresh in (store, Store(tmp_path)):
+            assert fresh.find("0123456789abcdef", fingerprint="data") == record()
+            assert fresh.find("0123456789abcdef", fingerprint="other").fingerprint == "other"
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(clips.os, "replace", fails)
+    with pytest.raises(OSError, match="disk full"):
+        Store(tmp_path).write(record())
+    assert files_of(tmp_path) == [], "a half-written file remains"
+    assert Store(tmp_path).records() == []
+
+
+@pytest.mark.parametrize("content", [b"", b'{"id": "half', b"[]", b'{"id": "x"}', b"\xff\xfe\x00", b"3"])
+def test_what_is_no_record_is_named(tmp_path, content):
+    path = tmp_path / "ixmas6" / "full" / "x.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_record(path)
+    assert names_file_and_remedy(error, path, "not a record", "Delete it")
+
+
+def test_records_are_chosen_by_folder(tmp_path):
+    store = Store(tmp_path)
+    store.write(record("a" * 16))
+    store.write(record("b" * 16, study="attention", row="joint"))
+    assert [it.id[0] for it in store.records()] == ["b", "a"]
+    assert [it.id[0] for it in store.records(study="full")] == ["a"]
+    assert store.records(dataset="synthetic") == []
+
+
+def test_lock_is_held_by_one(tmp_path, cache):
+    from filelock import Timeout
+
+    with Store(tmp_path).lock("a").acquire(timeout=0):
+        with pytest.raises(Timeout):
+            Store(tmp_path).lock("a").acquire(timeout=0)
+        Store(tmp_path).lock("b").acquire(timeout=0).lock.release()
+        Store(tmp_path / "other").lock("a").acquire(timeout=0).lock.release()
+    Store(tmp_path).lock("a").acquire(timeout=0).lock.release()
+    assert not list(tmp_path.glob("*.lock")), "locks stand in the cache, not among the records"
+
+
+def test_results_hold_runs_and_fused_rows():
+    flow = [[0.25, 0.75], [0.25, 0.75], [0.75, 0.25]]
+    network = record("d" * 16, row="own", study="super_resolution", probabilities=[], labels=[], clips=[], groups=[])
+    runs = [record("b" * 16), record("c" * 16, stream="flow", probabilities=flow, train_seconds=7.0), network]
+    rows = list(csv.DictReader(io.StringIO(results_csv(runs))))
+    columns = "dataset protocol study row stream fold seed n_clips n_correct train_seconds experiment"
+    assert tuple(rows[0]) == RESULT_COLUMNS == tuple(columns.split())
+    assert [list(row.values()) for row in rows] == [
+        ["ixmas6", "actor", "full", "plain", "both", "3", "1", "3", "2", "19.3", f"{'b' * 16}+{'c' * 16}"],
+        ["ixmas6", "actor", "full", "plain", "flow", "3", "1", "3", "1", "7.0", "c" * 16],
+        ["ixmas6", "actor", "full", "plain", "rgb", "3", "1", "3", "2", "12.3", "b" * 16],
+    ]
+    assert results_csv(reversed(runs)) == results_csv(runs)
+
+
+def test_manifest_notices_a_changed_digit(tmp_path):
+    path = Store(tmp_path).write(record())
+    write_index(tmp_path)
+    written = json.loads((tmp_path / "manifest.json").read_text())
+    assert written == manifest(tmp_path)
+    assert list(written) == [path.relative_to(tmp_path).as_posix()]
+    path.write_text(path.read_text().replace("0.75", "0.76", 1))
+    assert manifest(tmp_path) != written
+    path.unlink()
+    assert manifest(tmp_path) == {}
+
+
+def test_index_of_an_empty_store(tmp_path):
+    write_index(tmp_path)
+    assert (tmp_path / "results.csv").read_text() == ",".join(RESULT_COLUMNS) + "\n"
+    assert json.loads((tmp_path / "manifest.json").read_text()) == {}
+
+
+@pytest.fixture
+def edit(tmp_path, monkeypatch):
+    """A function that edits a copy of the package, and gives the digests of the copy until it is called again."""
+    package = tmp_path / "lrar"
+    shutil.copytree(Path(records.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+
+    def digests(module: str, *changes: tuple[str, str]) -> dict[str, str]:
+        path = package / f"{module}.py"
+        text = changed = path.read_text()
+        for old, new in changes:
+            assert old in changed
+            changed = changed.replace(old, new, 1)
+        path.write_text(changed)
+        code_digest.cache_clear()
+        try:
+            return code_digest()
+        finally:
+            path.write_text(text)
+
+    yield digests
+    code_digest.cache_clear()
+
+
+def test_digest_ignores_what_is_written_for_people(edit):
+    definition = "def random_clips(clip_set: ClipSet) -> list[Fold]:"
+    changes = [
+        ('"""How clips are divided into training and test."""', '"""Something else."""'),
+        (definition, f"# A comment.\n\n{definition}  # another"),
+        ('"""A tenth of each class at random', '"""Each actor in turn'),
+        ("range(5)", "range(\n        5\n    )"),
+    ]
+    assert edit("protocols", *changes) == edit("protocols")
+
+
+def test_digest_sees_code_of_its_module_alone(edit):
+    before, after = edit("protocols"), edit("protocols", ("range(5)", "range(6)"))
+    assert {name for name in before if before[name] != after[name]} == {"protocols"}
+    assert set(DECIDING_MODULES) <= set(before)
+
+
+def test_older_than_code(edit):
+    made = record(provenance={"code": edit("protocols")})
+    assert older_than_code(made) == []
+    edit("flow", ("ENLARGE = 2", "ENLARGE = 3"))
+    assert older_than_code(made) == [], "an rgb run does not depend on flow"
+    assert older_than_code(record(stream="flow", provenance=made.provenance)) == ["flow"]
+    edit("protocols", ("range(5)", "range(6)"))
+    assert older_than_code(made) == ["protocols"]
+    assert set(older_than_code(record())) >= {"training", "protocols"}  # no digests at all
+
+
+def test_provenance_names_code_libraries_and_machine():
+    made = provenance()
+    assert made["code"] == code_digest()
+    assert {"torch", "numpy", "av"} <= set(made["libraries"])
+    assert made["libraries"]["torch"][0].isdigit()
+    assert "threads" in made["machine"]
+    json.dumps(made)

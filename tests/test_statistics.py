@@ -1,0 +1,202 @@
+"""From records to numbers, on cases whose answer is known."""
+
+import numpy as np
+import pytest
+
+from lrar.clips import DataError
+from lrar.records import Record
+from lrar.statistics import bootstrap_interval, compare, fused_records, outcome, table, verdict
+
+
+def record(
+    row: str,
+    correct: str,
+    *,
+    stream: str = "rgb",
+    fold: int = 0,
+    seed: int = 0,
+    clips: list[str] | None = None,
+    groups: str | None = None,
+    confidence: float = 0.6,
+    seconds: float = 2.0,
+    **data,
+) -> Record:
+    """A run on two classes in which `correct` holds a 1 for each clip that was recognised; all are of class 0."""
+    share = [confidence if hit == "1" else 1 - confidence for hit in correct]
+    return Record(
+        id=f"{row}{stream}{fold}{seed}",
+        study="full",
+        row=row,
+        experiment={
+            "data": {"dataset": "made-up", "protocol": "actor", "fold": fold, "every": 1} | data,
+            "stream": stream,
+            "seed": seed,
+        },
+        fingerprint="f",
+        classes=["a", "b"],
+        fold_name="x",
+        n_train=1,
+        provenance={},
+        losses=[1.0],
+        train_seconds=seconds,
+        clips=clips or [f"{fold}-clip{i}" for i in range(len(correct))],
+        labels=[0] * len(correct),
+        groups=list(groups or "ab" * len(correct))[: len(correct)],
+        probabilities=[[p, 1 - p] for p in share],
+    )
+
+
+def test_interval_of_equal_groups_is_a_point():
+    assert bootstrap_interval(np.tile([0.0, 1.0], 5), np.repeat(np.arange(5), 2)) == (0.5, 0.5)
+
+
+def test_interval_of_two_opposite_groups_is_everything():
+    assert bootstrap_interval(np.array([0.0, 0, 1, 1]), np.array(["a", "a", "b", "b"])) == (0.0, 1.0)
+
+
+def test_interval_of_many_groups_is_the_normal_one():
+    values = np.tile([0.0, 1.0], 200)
+    low, high = bootstrap_interval(values, np.arange(400))
+    reach = 1.96 * 0.5 / np.sqrt(400)
+    assert low == pytest.approx(0.5 - reach, abs=0.005)
+    assert high == pytest.approx(0.5 + reach, abs=0.005)
+    narrower = bootstrap_interval(values, np.arange(400), level=0.5)
+    assert low < narrower[0] < narrower[1] < high
+    assert bootstrap_interval(values, np.arange(400)) == (low, high)
+
+
+def test_groups_matter():
+    """Clips that succeed and fail together are worth less than as many that stand for themselves."""
+    values = np.repeat([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0], 10)
+    alone = np.subtract(*bootstrap_interval(values, np.arange(100))[::-1])
+    together = np.subtract(*bootstrap_interval(values, np.repeat(np.arange(10), 10))[::-1])
+    assert together > 2.5 * alone
+
+
+def test_large_groups_weigh_more():
+    low, high = bootstrap_interval(np.array([1.0] * 9 + [0.0]), np.array(["a"] * 9 + ["b"]))
+    assert (low, high) == (0.0, 1.0)
+    values, groups = np.array([1.0] * 9 + [0.0, 0.0]), np.array(["a"] * 9 + ["b", "c"])
+    means = sorted({9 / 9, 18 / 19, 9 / 11, 9 / 10, 0.0})  # of what can be drawn, some of it
+    assert bootstrap_interval(values, groups)[1] == means[-1]
+    assert bootstrap_interval(values, groups, level=0.1)[0] == pytest.approx(9 / 11)
+
+
+def test_no_interval_from_one_group():
+    assert np.isnan(bootstrap_interval(np.array([0.0, 1.0]), np.array(["a", "a"]))).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.1, 2.0, "supported"),
+        (-2.0, -0.1, "contradicted"),
+        (-1.0, 1.0, "inconclusive"),
+        (0.0, 1.0, "inconclusive"),
+        (-1.0, 0.0, "inconclusive"),
+        (float("nan"), float("nan"), "not tested"),
+    ],
+)
+def test_verdict(low, high, expected):
+    assert verdict(low, high) == expected
+
+
+def test_mcnemar_by_hand():
+    # 8 gained, 2 lost, 10 alike: p = 2 (1 + 10 + 45) / 2^10.
+    result = compare(
+        [record("new", "1" * 8 + "0" * 2 + "1" * 10), record("old", "0" * 8 + "1" * 2 + "1" * 10)],
+        row="new",
+        baseline="old",
+        stream="rgb",
+    )
+    assert (result.gained, result.lost) == (8, 2)
+    assert result.p_value == pytest.approx(112 / 1024)
+    assert result.difference == pytest.approx(30)
+    assert (result.n_clips, result.seeds, result.folds) == (20, 1, 1)
+
+
+def test_rows_alike_differ_by_nothing():
+    result = compare([record("new", "1100"), record("old", "1100")], row="new", baseline="old", stream="rgb")
+    assert (result.difference, result.low, result.high, result.p_value) == (0, 0, 0, 1)
+    assert result.verdict == "inconclusive"
+
+
+def test_a_gain_in_every_group_is_supported_and_the_reverse_contradicted():
+    records = [record("new", "1111"), record("old", "1100", groups="abab")]
+    assert compare(records, row="new", baseline="old", stream="rgb").verdict == "supported"
+    assert compare(records, row="old", baseline="new", stream="rgb").verdict == "contradicted"
+    one_group = [record("new", "11", groups="aa"), record("old", "10", groups="aa")]
+    assert compare(one_group, row="new", baseline="old", stream="rgb").verdict == "not tested"
+
+
+def test_only_common_clips_are_compared():
+    records = [
+        record("new", "111", clips=["a", "b", "c"]),
+        record("new", "0000", fold=1),  # the baseline has no such fold
+        record("old", "100", clips=["b", "c", "d"]),
+    ]
+    result = compare(records, row="new", baseline="old", stream="rgb")
+    assert (result.n_clips, result.folds) == (2, 1)
+    assert result.difference == pytest.approx(50)
+    assert (result.gained, result.lost) == (1, 0)
+    assert compare(records, row="new", baseline="other", stream="rgb") is None
+    assert compare(records, row="new", baseline="old", stream="flow") is None
+    apart = [record("new", "1", clips=["a"]), record("old", "1", clips=["b"])]
+    assert compare(apart, row="new", baseline="old", stream="rgb") is None
+
+
+def test_seeds_are_averaged_clip_by_clip():
+    records = [record("new", "1100"), record("new", "1010", seed=1), record("old", "0000")]
+    result = outcome(records, row="new", stream="rgb")
+    assert list(result.correct.values()) == [1, 0.5, 0.5, 0]
+    assert (result.seeds, result.folds, result.accuracy) == (2, 1, 0.5)
+    comparison = compare(records, row="new", baseline="old", stream="rgb")
+    assert comparison.difference == pytest.approx(50)
+    assert comparison.seeds == 1
+    assert (comparison.gained, comparison.lost) == (2, 0)  # of the first seed alone
+
+
+def test_folds_do_not_mix():
+    records = [record("new", "10", fold=0), record("new", "11", fold=1, clips=["0-clip0", "x"])]
+    result = outcome(records, row="new", stream="rgb")
+    assert len(result.correct) == 4  # a clip that two folds test counts in each
+    assert result.folds == 2
+    assert set(result.fold.values()) == {0, 1}
+
+
+def test_fusion_is_the_mean_of_probabilities():
+    # Clip 0: 0.9 and 0.4 of class 0 make 0.65. Clip 1: 0.1 and 0.6 make 0.35.
+    rgb, flow = record("new", "10", confidence=0.9), record("new", "01", stream="flow", confidence=0.6, seconds=3.0)
+    (fused,) = fused_records([rgb, flow, record("other", "11")])
+    assert (fused.stream, fused.row, fused.train_seconds) == ("both", "new", 5.0)
+    np.testing.assert_allclose(fused.probabilities, [[0.65, 0.35], [0.35, 0.65]])
+    assert rgb.id in fused.id
+    assert flow.id in fused.id
+    assert outcome([rgb, flow], row="new", stream="both").accuracy == 0.5
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"fold": 1}, {"every": 5}, {"protocol": "random"}])
+def test_only_runs_of_one_fold_seed_and_data_are_fused(change):
+    assert fused_records([record("new", "10"), record("new", "10", stream="flow", **change)]) == []
+
+
+def test_streams_that_saw_other_clips_are_not_fused():
+    with pytest.raises(DataError, match="saw other clips"):
+        fused_records([record("new", "10"), record("new", "10", stream="flow", clips=["x", "y"])])
+
+
+def test_table():
+    records = [
+        record("new", "1110", fold=0),
+        record("new", "1000", fold=1, seconds=4.0),
+        record("new", "1111", fold=0, stream="flow", confidence=0.9),
+        record("new", "1111", fold=1, stream="flow", confidence=0.9),
+    ]
+    lines = table(records, rows=["new", "absent"]).set_index("stream")
+    assert list(lines.index) == ["rgb", "flow", "both"]
+    rgb = lines.loc["rgb"]
+    assert (rgb.row, rgb.accuracy, rgb.folds, rgb.seeds, rgb.clips, rgb.seconds) == ("new", 50, 2, 1, 8, 3)
+    assert rgb.spread == pytest.approx(100 * np.std([0.75, 0.25], ddof=1))
+    assert lines.loc["both"].accuracy == 100
+    assert lines.loc["both"].seconds == pytest.approx(2 * np.mean([2, 4, 2, 2]))
+    assert table(records, rows=["absent"]).empty

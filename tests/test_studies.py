@@ -1,0 +1,253 @@
+"""Studies: what they list, and that they survive company and sudden death."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import names_file_and_remedy
+
+from lrar.clips import DataError
+from lrar.experiment import identity
+from lrar.records import Store, manifest, read_record
+from lrar.studies import (
+    CLAIMS,
+    PROFILES,
+    ROWS,
+    STREAMS,
+    STUDIES,
+    TABLES,
+    Profile,
+    has_weights,
+    run_study,
+    run_task,
+    tasks,
+)
+from lrar.training import Recipe
+
+TINY = Profile(
+    folds=2,
+    every=2,
+    seeds=1,
+    ablation_seeds=1,
+    recipe=Recipe(epochs=1, batch=4, frames=4, bfloat16=False),
+    steps=10,
+)
+# What runs a study in a process of its own, with the same profile, and notes each training in a log.
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+
+sys.path.insert(0, {tests!r})
+from lrar import experiment, studies
+from test_studies import TINY
+
+root, log, company, workers, hang = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
+
+
+def noted(function):
+    def call(*arguments, **options):
+        with open(log, "a") as file:
+            file.write(f"{{os.getpid()}}\\n")
+        if len(log.read_text().splitlines()) == hang:
+            time.sleep(600)
+        return function(*arguments, **options)
+
+    return call
+
+
+experiment.fit = noted(experiment.fit)
+experiment.train_super_resolution = noted(experiment.train_super_resolution)
+
+if __name__ == "__main__":
+    listed = studies.tasks("full", "ixmas6", profile=TINY)
+    Path(f"{{log}}.{{os.getpid()}}").touch()
+    while len(list(log.parent.glob(f"{{log.name}}.*"))) < company:
+        time.sleep(0.01)
+    print(sum(1 for _ in studies.run_study(listed, root=root, workers=workers)))
+"""
+
+
+def start(folder: Path, *, company: int = 1, workers: int = 1, hang: int = 0) -> subprocess.Popen:
+    """Start the study; `company` processes wait for each other, and the training number `hang` never ends."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM.format(tests=str(Path(__file__).parent)))
+    command = [sys.executable, program, folder / "records", folder / "log", company, workers, hang]
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def networks(listed) -> set[str]:
+    return {identity(task.experiment.super_resolution) for task in listed if task.experiment.super_resolution}
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "all"])
+def test_every_task_is_listed_once(ixmas, study):
+    listed = tasks(study, "ixmas6", profile=TINY)
+    rows = [row for row in ROWS if study in ("all", ROWS[row]) and has_weights(row)]
+    assert len({identity(task.experiment) for task in listed}) == len(listed) == len(rows) * 2 * len(STREAMS)
+    assert {task.row for task in listed} == set(rows)
+    for task in listed:
+        assert ROWS[task.row] == task.study
+        assert (task.experiment.data.every, task.experiment.recipe) == (2, TINY.recipe)
+
+
+def test_headline_rows_and_first_seeds_come_first(ixmas):
+    profile = Profile(folds=None, every=2, seeds=3, ablation_seeds=2, recipe=TINY.recipe, steps=10)
+    listed = tasks("all", "ixmas6", profile=profile)
+    seeds = [task.experiment.seed for task in listed]
+    assert seeds == sorted(seeds)
+    of_first_seed = [task.study for task in listed if task.experiment.seed == 0]
+    headline = of_first_seed.count("full")
+    assert headline == 3 * len(STREAMS) * 3  # rows, streams, folds: None means all of them
+    assert of_first_seed[:headline] == ["full"] * headline
+    assert {task.study for task in listed if task.experiment.seed == 1} == set(STUDIES)
+    assert {task.study for task in listed if task.experiment.seed == 2} == {"full"}
+    # All seeds of a student share one teacher and one super-resolution network.
+    for held in ("teacher", "super_resolution"):
+        assert {getattr(t.experiment, held).seed for t in listed if getattr(t.experiment, held)} == {0}
+    assert len(networks(listed)) == 3
+
+
+def test_rows_of_a_study(ixmas):
+    listed = tasks("attention", "ixmas6", profile=TINY, rows=("joint",))
+    assert {task.row for task in listed} == {"joint"}
+    assert len(listed) == 2 * len(STREAMS)
+
+
+def test_rows_mean_what_they_are_called(ixmas):
+    made = {task.row: task.experiment for task in tasks("all", "ixmas6", profile=TINY)}
+    assert made["teacher"].source == "hr"
+    plain, full, sr = made["plain"], made["full"], made["sr"]
+    assert (plain.source, plain.attention, plain.teacher) == ("bicubic", "mean", None)
+    assert (full.source, full.attention, full.teacher.source) == ("sr", "joint", "hr")
+    assert (sr.source, sr.attention, sr.teacher) == ("sr", "mean", None)
+    assert full.distillation == made["all"].distillation
+    for variant in ("joint", "temporal", "spatial", "factorised"):
+        assert made[variant].attention == variant
+        assert made[variant].teacher is None
+    for term in ("logit", "feature", "attention_transfer"):
+        weights = made[term].distillation
+        assert getattr(weights, term) > 0
+        others = {"logit", "feature", "attention_transfer"} - {term}
+        assert all(getattr(weights, other) == 0 for other in others)
+
+
+def test_tables_and_claims_cite_rows_that_exist():
+    assert sum(len(rows) for rows in STUDIES.values()) == len(ROWS)  # a row stands in one study
+    assert set(TABLES) == set(STUDIES)
+    assert {row for rows in TABLES.values() for row in rows} == set(ROWS)
+    assert {row for claim in CLAIMS for row in (claim.row, claim.baseline)} <= set(ROWS)
+    assert {"quick", "full"} <= set(PROFILES)
+
+
+def test_unknown_names(ixmas):
+    for arguments, parts in (
+        (("width", "ixmas6"), ("width: no such study", "full, super_resolution, distillation, attention, all")),
+        (("full", "ucf101"), ("ucf101: no such data set", "ixmas6")),
+    ):
+        with pytest.raises(DataError) as error:
+            tasks(*arguments, profile=TINY)
+        assert names_file_and_remedy(error, *parts)
+    for study, row in (("full", "joint"), ("all", "magic")):
+        with pytest.raises(DataError) as error:
+            tasks(study, "ixmas6", profile=TINY, rows=("plain",) * (study == "all") + (row,))
+        assert names_file_and_remedy(error, f"{row}: no such row in study {study}", "Known: teacher, plain, full")
+    with pytest.raises(DataError) as error:
+        tasks("full", "ixmas6", profile=TINY, protocol="official")
+    assert names_file_and_remedy(error, "official: no such protocol")
+
+
+def test_a_study_runs_once_and_leaves_an_index(ixmas, tmp_path, trainings):
+    listed = tasks("full", "ixmas6", profile=TINY)
+    done = list(run_study(listed, root=tmp_path))
+    assert [task for task, _ in done] == listed
+    assert all(record.id == identity(task.experiment) for task, record in done)
+    assert len(trainings) == len(listed) + 2  # and a network for each fold
+    assert list(run_study(listed, root=tmp_path)) == done
+    assert len(trainings) == len(listed) + 2
+    with open(tmp_path / "results.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["stream"] for row in rows) == {"rgb": 6, "flow": 6, "both": 6}
+    assert Counter(row["row"] for row in rows) == {"teacher": 6, "plain": 6, "full": 6}
+    assert json.loads((tmp_path / "manifest.json").read_text()) == manifest(tmp_path)
+    folders = Counter(path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*.json"))
+    assert folders == {"ixmas6/full": 12, "ixmas6/super_resolution": 2}
+
+
+def test_what_a_task_depends_on_stands_under_its_own_row(ixmas, tmp_path, trainings):
+    (task, *_) = tasks("full", "ixmas6", profile=TINY, rows=("full",))
+    run_task(task, tmp_path, 1)
+    assert sorted((record.study, record.row) for record in Store(tmp_path).records()) == [
+        ("full", "full"),
+        ("full", "teacher"),
+        ("super_resolution", "own"),
+    ]
+
+
+def test_a_run_in_progress_elsewhere_is_put_off(ixmas, tmp_path, trainings):
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))
+    lock = Store(tmp_path).lock(identity(listed[0].experiment))
+    lock.acquire()
+    order = []
+    for task, _ in run_study(listed, root=tmp_path):
+        order.append(task)
+        if len(order) == len(listed) - 1:
+            lock.release()
+    assert order == [*listed[1:], listed[0]]
+    assert len(trainings) == len(listed)
+
+
+def assert_whole(root: Path) -> int:
+    """Every file of a store is whole; how many records there are."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    records = [path for path in files if path.parent.parent.parent == root]
+    assert {path.name for path in files} - {path.name for path in records} <= {"results.csv", "manifest.json"}
+    assert len({read_record(path).id for path in records}) == len(records)
+    return len(records)
+
+
+def test_two_processes_share_a_store(ixmas, tmp_path):
+    """One of them with two workers: whoever comes first, each run is made once, and both see all of them."""
+    company = [start(tmp_path, company=2), start(tmp_path, company=2, workers=2)]
+    try:
+        assert [process.communicate(timeout=300)[0].strip() for process in company] == ["12", "12"]
+        assert [process.returncode for process in company] == [0, 0]
+    finally:
+        for process in company:
+            process.kill()
+    assert assert_whole(tmp_path / "records") == 14
+    assert len((tmp_path / "log").read_text().splitlines()) == 14
+    assert json.loads((tmp_path / "records" / "manifest.json").read_text()) == manifest(tmp_path / "records")
+
+
+def test_sudden_death_loses_the_run_in_flight_and_nothing_else(ixmas, tmp_path, trainings):
+    process = start(tmp_path, hang=4)
+    log = tmp_path / "log"
+    try:
+        deadline = time.time() + 300
+        while not log.exists() or len(log.read_text().splitlines()) < 4:
+            assert process.poll() is None, "it ended by itself"
+            assert time.time() < deadline
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    root = tmp_path / "records"
+    assert assert_whole(root) == 3
+    before = manifest(root)
+    listed = tasks("full", "ixmas6", profile=TINY)
+    assert len(list(run_study(listed, root=root))) == 12
+    assert len(trainings) == 14 - 3
+    assert assert_whole(root) == 14
+    assert before.items() <= manifest(root).items()

@@ -1,0 +1,92 @@
+"""Tables say what the records hold, and what they do not hold yet."""
+
+import pytest
+from made_up import write_records
+
+from lrar import tables
+from lrar.replay import existing
+from lrar.tables import Table
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Ten folds of three rows and three of another, where the clips are not at hand."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "sr": 9, "nearest": 6})
+    write_records(tmp_path, {"joint": 10}, folds=3)
+    return existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "nearest", "sr", "joint", "all"))
+
+
+def cells(table: Table, *start: str) -> tuple[str, ...]:
+    (line,) = [line for line in table.body if line[: len(start)] == start]
+    return line[len(start) :]
+
+
+def test_accuracy(runs):
+    table = tables.accuracy(runs)
+    assert cells(table, "our SR", "rgb")[:6] == ("75.0", "[75.0, 75.0]", "0.0", "10", "1", "120")
+    assert cells(table, "SR, joint attention", "both")[3] == "3 of 10"
+    assert len(table.body) == 12, "a row without records has no line"
+
+
+def test_the_papers_values_get_their_own_column(runs):
+    table = tables.accuracy(runs, rows=("plain", "sr"), paper={"sr": "99.9 (Table 3)"})
+    assert table.head[-1] == "the paper's, %"
+    assert cells(table, "our SR", "flow")[-1] == "99.9 (Table 3)"
+    assert cells(table, "plain: bicubic", "flow")[-1] == "–"
+
+
+def test_differences(runs):
+    table = tables.differences(runs, baseline="plain")
+    assert cells(table, "our SR", "rgb") == ("+25.0", "[+25.0, +25.0]", "30 / 0", "<0.001", "10", "1", "supported")
+    assert cells(table, "nearest", "flow")[-1] == "inconclusive"
+    assert cells(table, "SR, joint attention", "both")[-1] == "so far supported"
+
+
+def test_verdicts(runs):
+    table = tables.verdicts(runs)
+    assert cells(table, "C1: Super resolution helps the student", "both")[-1] == "supported"
+    assert table.body[3][-1] == "not run yet", "C2 has no student with a teacher"
+    assert [line[0][:2] for line in tables.verdicts(runs, claims=("C3",)).body] == ["C3"] * 3
+
+
+def test_synthetic_numbers_support_no_claim(tmp_path):
+    write_records(tmp_path, {"plain": 6, "sr": 9}, dataset="synthetic")
+    runs = existing("synthetic", profile="full", records=tmp_path, rows=("plain", "sr"))
+    (line,) = tables.verdicts(runs, claims=("C1",), streams=("both",)).body
+    assert line[-1] == "supported; synthetic, supports no claim"
+    for table in (tables.accuracy(runs), tables.differences(runs, baseline="plain"), tables.quality(runs)):
+        assert "synthetic" in table.caption
+
+
+def test_coverage_names_the_command(runs):
+    table = tables.coverage(runs)
+    assert cells(table, "our SR") == ("10 of 10", "10 of 10", "complete")
+    assert cells(table, "SR, joint attention")[0] == "3 of 10"
+    assert cells(table, "SR, all three distillations")[2] == "lrar study distillation --dataset ixmas6 --rows all"
+    assert cells(table, "plain: bicubic")[0] == "10 of 30", "three seeds of headline rows"
+
+
+def test_quality(runs):
+    table = tables.quality(runs)
+    assert cells(table, "our SR") == ("36.00", "+1.50", "[+1.50, +1.50]", "0.900", "10")
+    assert cells(table, "ESPCN")[0] == "–"
+
+
+def test_cost(runs):
+    assert cells(tables.cost(runs), "our SR") == ("20", "30.0", "10.0")
+    assert "abacus" in tables.cost(runs).caption
+
+
+def test_folds(runs):
+    assert tables.divisions(runs).body[0] == ("actor0", "1", "108", "12")
+    assert cells(tables.by_fold(runs, stream="rgb"), "actor9") == ("50.0", "50.0", "75.0", "–")
+
+
+def test_the_same_text_in_both_forms():
+    table = Table(caption="C < 1", head=("a|b", "n"), body=(("x", "1.0"), ("y", "[2.0, 3.0]")))
+    assert table.markdown().splitlines()[:2] == [r"| a\|b | n |", "| :-- | --: |"]
+    html = table._repr_html_()
+    assert "C &lt; 1" in html
+    assert html.count('text-align: right">') == 3
+    assert "id=" not in html
