@@ -1,4 +1,4 @@
-"""What a teacher that sees HR can tell a student that sees LR.
+"""What a teacher that sees HR can tell a student that sees LR::
 
     L = (1 - a) CE(student, label) + a T^2 KL(teacher || student) + b |f_s - f_t|^2 + c AT(F_s, F_t)
 

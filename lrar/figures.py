@@ -132,7 +132,8 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
         for step, ax in enumerate(line):
             _show_frame(ax, frames[moments[step]])
             if values is not None:
-                large = F.interpolate(values[None, step : step + 1], size=(height, width), mode="bilinear")[0, 0]
+                part = values[None, step : step + 1]
+                large = F.interpolate(part, size=(height, width), mode="bilinear")[0, 0].numpy()
                 image = ax.imshow(large, cmap="cividis", vmin=0, vmax=top, alpha=0.65)
         line[0].set_title(label, loc="left", fontsize=10)
     figure.colorbar(image, ax=axes[1:], shrink=0.5, label="attention received; 1 if all places got the same")

@@ -134,19 +134,8 @@ def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
     return all(weights_path(part, fingerprint).exists() for part in needed if part is not None)
 
 
-def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:
-    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=tuple(filter(_runnable, rows)))
-    store = Store(root)
-    fingerprint = load_data(dataset, profile.every).fingerprint
-    missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
-    if missing:
-        workers = min(len(os.sched_getaffinity(0)), len(missing), MOST_WORKERS)
-        for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
-            pass
-
-
-def _runnable(row: str) -> bool:
-    """Rows of published networks can be run only where their weights lie."""
+def has_weights(row: str) -> bool:
+    """Whether the published weights that a row needs are here; most rows need none."""
     if row not in PUBLISHED:
         return True
     try:
@@ -154,6 +143,17 @@ def _runnable(row: str) -> bool:
     except DataError:
         return False
     return True
+
+
+def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:
+    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=tuple(filter(has_weights, rows)))
+    store = Store(root)
+    fingerprint = load_data(dataset, profile.every).fingerprint
+    missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
+    if missing:
+        workers = min(len(os.sched_getaffinity(0)), len(missing), MOST_WORKERS)
+        for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
+            pass
 
 
 def _count_folds(dataset: str, profile: Profile, protocol: str, records: tuple[Record, ...]) -> int:

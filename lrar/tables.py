@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 
 from lrar import statistics
-from lrar.replay import Runs
+from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, bootstrap_interval, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
 
@@ -61,7 +61,7 @@ class Table:
         return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
     def _is_number(self, column: int) -> bool:
-        return all(re.match(r"[+−\d\[]|–|not |$", line[column]) for line in self.body) and column > 0
+        return all(re.match(r"[+−<]?\d|\[[+−\d]|–|not |$", line[column]) for line in self.body) and column > 0
 
     def _repr_html_(self) -> str:
         aligned = [f' style="text-align: {"right" if self._is_number(i) else "left"}"' for i in range(len(self.head))]
@@ -134,6 +134,8 @@ def coverage(runs: Runs) -> Table:
         complete = all(count >= expected for count in counts) and expected > 0
         option = "" if runs.profile == "full" else f" --profile {runs.profile}"
         command = f"lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}"
+        if not has_weights(row):
+            command = "needs published weights, see lrar weights check"
         cells = [f"{count} of {expected or '?'}" for count in counts]
         body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
     return Table(
@@ -163,7 +165,8 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
     Args:
         runs: the records.
         rows: by default those of `runs`.
-        paper: values of the paper by row, where a reader has typed them in; they get a column of their own.
+        paper: values of the paper by row, where a reader has typed them in; they stand in a column of their own,
+            beside both streams.
     """
     body = []
     for _, line in statistics.table(runs.records, rows=tuple(rows) or runs.rows).iterrows():
@@ -178,7 +181,9 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
             str(line["clips"]),
             f"{line['seconds']:.1f}",
         )
-        body.append((*cells, paper.get(line["row"], "–")) if paper else cells)
+        if paper:
+            cells = (*cells, paper.get(line["row"], "–") if line["stream"] == "both" else "–")
+        body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread over folds", "folds", "seeds", "clips")
     return Table(
         caption=f"Accuracy ({setting(runs)}).",

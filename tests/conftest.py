@@ -29,6 +29,7 @@ def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: s
         stream = container.add_stream(codec, rate=15)
         stream.height, stream.width = video.shape[1:3]
         stream.pix_fmt = pixels
+        container.start_encoding()
         for image in video:
             frame = av.VideoFrame.from_ndarray(image, format="gray" if video.ndim == 3 else "rgb24")
             container.mux(stream.encode(frame.reformat(format=pixels)))

@@ -32,8 +32,9 @@ def test_accuracy(runs):
 def test_the_papers_values_get_their_own_column(runs):
     table = tables.accuracy(runs, rows=("plain", "sr"), paper={"sr": "99.9 (Table 3)"})
     assert table.head[-1] == "the paper's, %"
-    assert cells(table, "our SR", "flow")[-1] == "99.9 (Table 3)"
-    assert cells(table, "plain: bicubic", "flow")[-1] == "–"
+    assert cells(table, "our SR", "both")[-1] == "99.9 (Table 3)"
+    assert cells(table, "our SR", "flow")[-1] == "–"
+    assert cells(table, "plain: bicubic", "both")[-1] == "–"
 
 
 def test_differences(runs):
