@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from tqdm import tqdm
 
 from lrar.clips import DataError, decode, load_videos
 from lrar.datasets import load_clip_set
-from lrar.experiment import from_dict, run
+from lrar.experiment import from_dict, identity, run
 from lrar.records import Record, Store, manifest, older_than_code, write_index
 from lrar.statistics import compare, table
 from lrar.studies import CLAIMS, PROFILES, STUDIES, TABLES, run_study, run_task, tasks
@@ -23,6 +24,21 @@ from lrar.weights import check, get_i3d, weights_folder
 
 REPOSITORY = Path(__file__).parents[1]
 RECORDS = REPOSITORY / "book" / "records"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with the way to the remedy, instead of printing its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
 
 
 def show_progress(iterable, **options):
@@ -107,7 +123,11 @@ def study(arguments: argparse.Namespace) -> int:
             f"fold {record.fold} seed {record.seed}: {100 * record.accuracy:.1f} % in {record.train_seconds:.0f} s",
             flush=True,
         )
-    print_tables(Store(arguments.records).records(dataset=record.dataset))
+    identities = {
+        identity(task.experiment)
+        for task in tasks("all", arguments.dataset, protocol=arguments.protocol, profile=profile)
+    }
+    print_tables([record for record in Store(arguments.records).records() if record.id in identities])
     return 0
 
 
@@ -220,7 +240,7 @@ def book(arguments: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(
+    top = OneLineParser(
         prog="lrar", description="Extreme low-resolution action recognition, as a book that anyone can run again."
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -245,7 +265,9 @@ def parser() -> argparse.ArgumentParser:
         )
         made.add_argument("--protocol", default="actor", help="actor, random or camera")
         made.add_argument("--profile", default="full", choices=PROFILES, help="how large a study is")
-        made.add_argument("--threads", type=int, default=1, help="threads of each run; 1 gives the same bits anywhere")
+        made.add_argument(
+            "--threads", type=positive, default=1, help="threads of each run; 1 gives the same bits anywhere"
+        )
 
     data = commands.add_parser("data", help="prepare or check a data set").add_subparsers(required=True)
     for name, action, text in (
@@ -277,14 +299,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("study", metavar="NAME", help=f"{', '.join(STUDIES)}, or all")
     with_data(made)
     made.add_argument("--rows", help="only these rows, separated by commas")
-    made.add_argument("--seeds", type=int, help="seeds of the headline rows")
-    made.add_argument("--folds", type=int, help="only the first folds")
-    made.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once on this machine")
+    made.add_argument("--seeds", type=positive, help="seeds of the headline rows")
+    made.add_argument("--folds", type=positive, help="only the first folds")
+    made.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="runs at once on this machine")
     made.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
     with_records(made)
 
     made = command(commands, "audit", audit, "Train a sample of records again and compare.", "lrar audit --sample 3")
-    made.add_argument("--sample", type=int, default=1, help="records to draw")
+    made.add_argument("--sample", type=positive, default=1, help="records to draw")
     made.add_argument("--dataset", help="only records of this data set")
     made.add_argument("--seed", type=int, default=int(time.time()), help="of the draw; by default another each time")
     made.add_argument("--tolerance", type=int, default=1, help="clips by which an accuracy may differ")

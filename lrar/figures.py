@@ -7,6 +7,7 @@ legible on dark pages too.
 
 import io
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import seaborn as sns
@@ -19,7 +20,8 @@ from matplotlib.figure import Figure
 
 from lrar import statistics
 from lrar.replay import Runs
-from lrar.tables import ROW_NAMES, SEEN, comparisons, setting, signed
+from lrar.studies import CLAIMS
+from lrar.tables import ROW_NAMES, SEEN, comparisons, is_complete, setting, signed
 
 COLOURS = {"rgb": "#0072B2", "flow": "#D55E00", "both": "#009E73"}
 MARKERS = {"rgb": "o", "flow": "s", "both": "D"}
@@ -44,7 +46,8 @@ def picture(figure: Figure, *, alt: str) -> Image:
 
 def _canvas(*, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
     """A figure of full width; its axes as an array `(rows, columns)`."""
-    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.95):
+    thin = {"grid.linewidth": 0.6, "axes.linewidth": 0.8}
+    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.95, rc=thin):
         return plt.subplots(
             rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained", dpi=DOTS, **options
         )
@@ -55,19 +58,24 @@ def _legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
 
 
+def flow_limit(flow: np.ndarray) -> float:
+    """The length in px that is drawn at full strength: the 99th percentile, at least half a pixel."""
+    return max(float(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.99)), 0.5)
+
+
 def flow_to_rgb(flow: np.ndarray, *, limit: float | None = None) -> np.ndarray:
     """Flow in colour: its direction is the colour, its length the strength; no motion is white.
 
     Args:
         flow: `(..., 2)`, u to the right and v downwards, in px.
-        limit: length in px at full strength; by default the 99th percentile, at least half a pixel.
+        limit: length in px at full strength; by default `flow_limit(flow)`.
 
     Returns:
         uint8 `(..., 3)`.
     """
     flow = np.asarray(flow, np.float32)
     length = np.hypot(flow[..., 0], flow[..., 1])
-    limit = limit or max(float(np.quantile(length, 0.99)), 0.5)
+    limit = limit or flow_limit(flow)
     anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (*DIRECTIONS, DIRECTIONS[0])], float)
     turn = (np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi)) % 1 * 4  # quarters, clockwise from the right
     colour = np.stack([np.interp(turn, range(5), anchors[:, channel]) for channel in range(3)], axis=-1)
@@ -95,23 +103,23 @@ def strip(videos: Mapping[str, np.ndarray], *, alt: str, frames: int = FRAMES) -
     """
     _, height, width, _ = next(iter(videos.values())).shape
     cell = WIDTH / frames
-    has_flow = any(video.shape[-1] == 2 for video in videos.values())
+    flows = [flow_limit(video) for video in videos.values() if video.shape[-1] == 2]
     figure, axes = _canvas(
-        height=len(videos) * (cell * height / width + 0.24) + 0.3 * has_flow, rows=len(videos), columns=frames
+        height=len(videos) * (cell * height / width + 0.24) + 0.3 * bool(flows), rows=len(videos), columns=frames
     )
     for line, (label, video) in zip(axes, videos.items(), strict=True):
-        shown = flow_to_rgb(video) if video.shape[-1] == 2 else video
+        shown = flow_to_rgb(video, limit=max(flows)) if video.shape[-1] == 2 else video
         for ax, moment in zip(line, np.linspace(0, len(shown) - 1, frames).round().astype(int), strict=True):
             _show_frame(ax, shown[moment])
         line[0].set_title(label, loc="left", fontsize=10)
-    if has_flow:
+    if flows:
         figure.supxlabel(FLOW_KEY, fontsize=9)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     return picture(figure, alt=alt)
 
 
 def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Image:
-    """Where a network looks: frames, then over them the mean of all heads, then each head.
+    """Where a network looks, a moment a row: the frame, over it the mean of all heads, then each head.
 
     Args:
         frames: what the network sees, uint8 `(T, H, W, C)`.
@@ -121,108 +129,108 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
     heads, steps, rows, columns = maps.shape
     _, height, width, _ = frames.shape
     relative = maps.float() * (steps * rows * columns)  # 1 is what every place would get if all got the same
-    lines = {"seen": None, "mean of heads": relative.mean(dim=0)}
-    lines |= {f"head {head + 1}": relative[head] for head in range(heads)}
-    cell = 0.8 * WIDTH / steps
-    figure, axes = _canvas(height=len(lines) * (0.62 * cell * height / width + 0.26), rows=len(lines), columns=steps)
-    top = float(relative.max())
-    image = None
+    shown = torch.cat([relative.mean(dim=0, keepdim=True), relative])  # (1 + heads, T', H', W')
+    shown = F.interpolate(shown, size=(height, width), mode="bilinear").numpy()  # (1 + heads, T', H, W)
+    names = ["seen", "all heads", *(f"head {head + 1}" for head in range(heads))]
+    figure, axes = _canvas(height=steps * WIDTH / len(names) * height / width + 0.9, rows=steps, columns=len(names))
     moments = ((np.arange(steps) + 0.5) * len(frames) / steps).astype(int)
-    for line, (label, values) in zip(axes, lines.items(), strict=True):
-        for step, ax in enumerate(line):
+    for step, line in enumerate(axes):
+        for number, ax in enumerate(line):
             _show_frame(ax, frames[moments[step]])
-            if values is not None:
-                part = values[None, step : step + 1]
-                large = F.interpolate(part, size=(height, width), mode="bilinear")[0, 0].numpy()
-                image = ax.imshow(large, cmap="cividis", vmin=0, vmax=top, alpha=0.65)
-        line[0].set_title(label, loc="left", fontsize=10)
-    figure.colorbar(image, ax=axes[1:], shrink=0.5, label="attention received; 1 if all places got the same")
+            if number:
+                image = ax.imshow(shown[number - 1, step], cmap="cividis", vmin=0, vmax=shown.max(), alpha=0.65)
+            if step == 0:
+                ax.set_title(names[number], loc="left", fontsize=10)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    label = "attention received; 1 if all places got the same"
+    figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label=label)
     return picture(figure, alt=alt)
 
 
 def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     """Accuracy of each row and stream with its 95 % interval, where there is one."""
     table = statistics.table(runs.records, rows=tuple(rows) or runs.rows)
-    if table.empty:
-        return nothing_yet(runs)
-    names = list(dict.fromkeys(table["row"]))
-    figure, axes = _canvas(height=0.9 + 0.55 * len(names))
-    ax = axes[0, 0]
-    for offset, stream in zip((-0.22, 0, 0.22), SEEN, strict=True):
-        part = table[table["stream"] == stream]
-        places = np.array([names.index(row) for row in part["row"]]) + offset
-        spans = np.nan_to_num(np.stack([part["accuracy"] - part["low"], part["high"] - part["accuracy"]]))
-        ax.errorbar(
-            part["accuracy"],
-            places,
-            xerr=spans.clip(0),
-            fmt=MARKERS[stream],
-            color=COLOURS[stream],
-            capsize=3,
-            label=stream,
+    dots = [
+        _Dot(
+            name=ROW_NAMES.get(line["row"], line["row"]),
+            stream=line["stream"],
+            value=line["accuracy"],
+            low=line["low"],
+            high=line["high"],
+            complete=line["folds"] >= runs.folds and line["seeds"] >= runs.seeds(line["row"]),
         )
-    ax.set(
-        yticks=range(len(names)), yticklabels=[ROW_NAMES.get(row, row) for row in names], ylim=(len(names) - 0.5, -0.5)
-    )
-    ax.set_xlabel(f"accuracy, % ({setting(runs)})")
-    ax.grid(False, axis="y")
-    _legend(figure, ax)
-    said = "; ".join(
-        f"{ROW_NAMES.get(r, r)}, {s}: {a:.1f}"
-        for r, s, a in zip(*table[["row", "stream", "accuracy"]].values.T, strict=True)
-    )
-    return picture(figure, alt=f"Accuracy in percent with 95 % intervals, {setting(runs)}. {said}.")
+        for _, line in table.iterrows()
+    ]
+    if not dots:
+        return nothing_yet(runs)
+    said = "; ".join(f"{dot.name}, {dot.stream}: {dot.value:.1f}" for dot in dots)
+    alt = f"Accuracy in percent with 95 % intervals, {setting(runs)}. {said}."
+    return picture(_dots(dots, label=f"accuracy, % ({setting(runs)})"), alt=alt)
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
     """Forest plot: every row less its baseline on the same clips, with 95 % intervals and a line at 0."""
-    results = comparisons(runs, baseline=baseline, rows=rows)
-    if not results:
-        return nothing_yet(runs)
-    lines = [(ROW_NAMES.get(row, row), stream, result) for (row, stream), result in results.items()]
-    return _forest(lines, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points ({setting(runs)})")
+    pairs = {ROW_NAMES.get(row, row): (row, baseline) for row in tuple(rows) or runs.rows}
+    return _forest(runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points ({setting(runs)})")
 
 
-def claim_differences(runs: Runs, claims: Mapping[str, tuple[str, str]]) -> Image:
-    """Forest plot of claims.
+def claim_differences(runs: Runs) -> Image:
+    """Forest plot of the claims: the effect of each, with 95 % intervals and a line at 0."""
+    pairs = {claim.name: (claim.row, claim.baseline) for claim in CLAIMS}
+    return _forest(runs, pairs, label=f"effect, points ({setting(runs)})")
 
-    Args:
-        runs: the records.
-        claims: row and baseline by the claim's name.
-    """
-    lines = [
-        (name, stream, result)
-        for name, (row, baseline) in claims.items()
+
+def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> Image:
+    dots = [
+        _Dot(
+            name=name,
+            stream=stream,
+            value=result.difference,
+            low=result.low,
+            high=result.high,
+            complete=is_complete(result, runs, row=row, baseline=baseline),
+        )
+        for name, (row, baseline) in pairs.items()
         for (_, stream), result in comparisons(runs, baseline=baseline, rows=(row,)).items()
     ]
-    return _forest(lines, label=f"effect, points ({setting(runs)})") if lines else nothing_yet(runs)
+    if not dots:
+        return nothing_yet(runs)
+    figure = _dots(dots, label=label)
+    figure.axes[0].axvline(0, color="black", linewidth=1)
+    said = "; ".join(f"{dot.name}, {dot.stream}: {signed(dot.value)}" for dot in dots)
+    return picture(figure, alt=f"Forest plot of the {label}, with 95 % intervals and a line at 0. {said}.")
 
 
-def _forest(lines: list[tuple[str, str, statistics.Comparison]], *, label: str) -> Image:
-    names = list(dict.fromkeys(name for name, _, _ in lines))
+class _Dot(NamedTuple):
+    """One value of a plot."""
+
+    name: str
+    stream: str
+    value: float
+    low: float
+    high: float
+    complete: bool
+
+
+def _dots(dots: list[_Dot], *, label: str) -> Figure:
+    """Values with their intervals, a line a name; hollow where runs are missing."""
+    names = list(dict.fromkeys(dot.name for dot in dots))
     figure, axes = _canvas(height=0.9 + 0.55 * len(names))
     ax = axes[0, 0]
-    ax.axvline(0, color="black", linewidth=1)
-    offsets = dict(zip(SEEN, (-0.22, 0, 0.22), strict=True))
-    labelled = set()
-    for name, stream, result in lines:
-        place = names.index(name) + offsets[stream]
-        spans = np.nan_to_num([[result.difference - result.low], [result.high - result.difference]]).clip(0)
-        ax.errorbar(
-            result.difference,
-            place,
-            xerr=spans,
-            fmt=MARKERS[stream],
-            color=COLOURS[stream],
-            capsize=3,
-            label=None if stream in labelled else stream,
-        )
-        labelled.add(stream)
+    for offset, stream in zip((-0.22, 0, 0.22), SEEN, strict=True):
+        ax.errorbar([], [], fmt=MARKERS[stream], color=COLOURS[stream], label=stream)
+        for dot in dots:
+            if dot.stream == stream:
+                span = np.nan_to_num([[dot.value - dot.low], [dot.high - dot.value]]).clip(0)
+                face = COLOURS[stream] if dot.complete else "white"
+                style = {"fmt": MARKERS[stream], "color": COLOURS[stream], "markerfacecolor": face, "capsize": 3}
+                ax.errorbar(dot.value, names.index(dot.name) + offset, xerr=span, **style)
+    if not all(dot.complete for dot in dots):
+        label += "\nhollow: runs are missing"
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel=label)
     ax.grid(False, axis="y")
     _legend(figure, ax)
-    said = "; ".join(f"{name}, {stream}: {signed(result.difference)}" for name, stream, result in lines)
-    return picture(figure, alt=f"Forest plot of the {label}, with 95 % intervals and a line at 0. {said}.")
+    return figure
 
 
 def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:

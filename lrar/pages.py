@@ -18,13 +18,15 @@ from lrar.clips import DataError, atomic_write
 from lrar.experiment import Data, SuperResolution
 from lrar.replay import Runs, existing
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, DISTILLATIONS, TABLES
+from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim
 from lrar.tables import Table
 from lrar.training import Recipe
 
 BOOK = Path(__file__).parents[1] / "book"
 DATASET = "ixmas6"  # the real data on which the claims are tested in this edition
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
+
+NO_RUN = "No run of this study exists yet."
 
 # Where each claim is told: its page and its chapter.
 PAGES = {
@@ -59,7 +61,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "quality.md": fragment(tables.quality(runs)),
         "published_ixmas.md": fragment(published("IXMAS")),
         "published_hmdb.md": fragment(published("HMDB-51")),
-        "claims.png": figures.claim_differences(runs, {claim.name: (claim.row, claim.baseline) for claim in CLAIMS}),
+        "claims.png": figures.claim_differences(runs),
     }
     for claim in CLAIMS:
         study, key = STUDY_OF[claim.name], claim.name.lower()
@@ -83,7 +85,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
 
 def fragment(table: Table) -> str:
     """A table with its caption, as Markdown."""
-    return f"*{table.caption}*\n\n{table.markdown() if table.body else 'No records yet.'}\n"
+    return f"*{table.caption}*\n\n{table.markdown()}\n"
 
 
 def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
@@ -95,11 +97,7 @@ def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
     """
     body = []
     for claim in CLAIMS:
-        results = [
-            compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
-            for stream in ("both", "rgb", "flow")
-        ]
-        cells = [_verdict_cell(result, runs) for result in results]
+        cells = [_verdict_cell(runs, claim, stream) for stream in ("both", "rgb", "flow")]
         body.append((f"{claim.name}: {claim.text}", *cells, link(claim.name)))
     stated = "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51"
     body.append((stated, "*not tested*", "*not tested*", "*not tested*", link("C4")))
@@ -107,12 +105,15 @@ def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
     return Table(caption="", head=head, body=tuple(body)).markdown() + "\n"
 
 
-def _verdict_cell(result: tables.Comparison | None, runs: Runs) -> str:
+def _verdict_cell(runs: Runs, claim: Claim, stream: str) -> str:
+    result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
+    words = tables.verdict(result, runs, row=claim.row, baseline=claim.baseline)
     if result is None:
-        return "*not run yet*"
+        return f"*{words}*"
     missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
-    span = tables.interval(result.low, result.high, sign=True)
-    return f"*{tables.verdict(result, runs)}*: {tables.signed(result.difference)} {span}{missing}"
+    return (
+        f"*{words}*: {tables.signed(result.difference)} {tables.interval(result.low, result.high, sign=True)}{missing}"
+    )
 
 
 def _book_links(claim: str) -> str:
@@ -149,21 +150,23 @@ def update_readme(records: Path = BOOK / "records", readme: Path = BOOK.parent /
 
 
 def state(runs: Runs) -> str:
-    """One sentence: how much of the study exists."""
+    """How much of the study exists, and whether the code has changed since."""
     there = sum(len(runs.of(row)) for row in runs.rows)
     expected = sum(2 * runs.expected(row) for row in runs.rows)
     if not there:
-        return "No run of this study exists yet.\n"
+        return f"{NO_RUN}\n"
     if there < expected:
-        return f"The study is not complete: {there} of {expected} runs exist, and these verdicts may still change.\n"
-    return f"The study is complete: all {expected} runs exist.\n"
+        text = f"The study is not complete: {there} of {expected} runs exist, and these verdicts may still change."
+    else:
+        text = f"The study is complete: all {expected} runs exist."
+    return f"{text} {tables.age(runs)}".rstrip() + "\n"
 
 
 def total(runs: Runs) -> str:
     """One sentence: what the study cost in all."""
     recognizers = [record for record in runs.records if record.probabilities]
     if not recognizers:
-        return "No run of this study exists yet.\n"
+        return f"{NO_RUN}\n"
     hours = sum(record.train_seconds for record in runs.records) / 3600
     return (
         f"{len(recognizers)} runs and {len(runs.records) - len(recognizers)} super-resolution networks took "

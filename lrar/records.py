@@ -177,10 +177,12 @@ class Store:
 
     def __init__(self, root: Path):
         self.root = Path(root)
-        self._known: dict[str, Path] = {}
+        self._known: dict[str, list[Path]] = {}
 
     def _refresh(self) -> None:
-        self._known = {path.stem.rsplit("-", 1)[-1]: path for path in self.root.glob("*/*/*.json")}
+        self._known = {}
+        for path in sorted(self.root.glob("*/*/*.json")):
+            self._known.setdefault(path.stem.rsplit("-", 1)[-1], []).append(path)
 
     def find(self, identity: str, *, fingerprint: str | None = None) -> Record | None:
         """The record of an experiment, or None.
@@ -191,11 +193,10 @@ class Store:
         """
         if identity not in self._known:
             self._refresh()
-        path = self._known.get(identity)
-        if path is None:
-            return None
-        record = read_record(path)
-        return record if fingerprint in (None, record.fingerprint) else None
+        for record in map(read_record, self._known.get(identity, [])):
+            if fingerprint in (None, record.fingerprint):
+                return record
+        return None
 
     def path(self, record: Record) -> Path:
         name = f"{record.row}-{record.stream}-fold{record.fold}-seed{record.seed}-{record.id}.json"
@@ -205,7 +206,7 @@ class Store:
         """Write a record whole: to a temporary name, flushed, renamed."""
         path = self.path(record)
         atomic_write(path, (json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n").encode())
-        self._known[record.id] = path
+        self._refresh()
         return path
 
     def lock(self, identity: str) -> FileLock:
@@ -228,7 +229,7 @@ def read_record(path: Path) -> Record:
     """
     try:
         return Record(**json.loads(Path(path).read_text()))
-    except (json.JSONDecodeError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # what is not UTF-8 or not JSON is a ValueError
         raise DataError(f"{path}: not a record ({error}). Delete it and run its study again.") from error
 
 

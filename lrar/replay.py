@@ -54,10 +54,14 @@ class Runs:
         chosen = [record for record in self.records if record.row == row and stream in (None, record.stream)]
         return sorted(chosen, key=lambda record: (record.stream, record.fold, record.seed))
 
+    def seeds(self, row: str) -> int:
+        """How many seeds a complete row has."""
+        profile = PROFILES[self.profile]
+        return profile.seeds if ROWS[row] == "full" else profile.ablation_seeds
+
     def expected(self, row: str) -> int:
         """How many runs a stream of a complete row has."""
-        profile = PROFILES[self.profile]
-        return self.folds * (profile.seeds if ROWS[row] == "full" else profile.ablation_seeds)
+        return self.folds * self.seeds(row)
 
 
 def replay(

@@ -180,7 +180,7 @@ def tasks(
         rows: only these rows.
 
     Raises:
-        DataError: unknown study or row, or the data is missing.
+        DataError: unknown study or row, the data is missing, or the published weights of a row in `rows` are.
     """
     if study != "all" and study not in STUDIES:
         raise DataError(f"{study}: no such study. Known: {', '.join(STUDIES)}, all.")
@@ -195,7 +195,11 @@ def tasks(
             if name != "full" and seed >= profile.ablation_seeds:
                 continue
             for row, make in its_rows.items():
-                if (rows and row not in rows) or not has_weights(row):
+                if rows and row not in rows:
+                    continue
+                if not has_weights(row):
+                    if rows:
+                        weights_file(f"{row}_x4.safetensors")  # asked for by name: says what is missing
                     continue
                 for stream in STREAMS:
                     # Neighbours in the list run at once: of several folds, so that none waits for another's network.

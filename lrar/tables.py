@@ -12,6 +12,7 @@ from html import escape
 import numpy as np
 
 from lrar import statistics
+from lrar.records import older_than_code
 from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, bootstrap_interval, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
@@ -38,6 +39,7 @@ ROW_NAMES = {
 }
 DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
 PROTOCOL_NAMES = {"actor": "leave one actor out", "random": "random clips", "camera": "leave one camera out"}
+NOTHING = "No records yet."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Table:
 
     def markdown(self) -> str:
         """The table without its caption, as a Markdown pipe table."""
+        if not self.body:
+            return NOTHING
         align = ["--:" if self._is_number(column) else ":--" for column in range(len(self.head))]
         lines = [self.head, align, *self.body]
         return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
@@ -70,6 +74,8 @@ class Table:
             "<tr>" + "".join(f"<td{a}>{escape(c)}</td>" for c, a in zip(line, aligned, strict=True)) + "</tr>"
             for line in self.body
         )
+        if not self.body:
+            return f"<p>{escape(self.caption)} {NOTHING}</p>"
         caption = f'<caption style="caption-side: top; text-align: left">{escape(self.caption)}</caption>'
         return f'<table class="table">\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
 
@@ -81,6 +87,16 @@ def setting(runs: Runs) -> str:
     """Data set and protocol, for captions."""
     dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
     return f"{dataset}, {PROTOCOL_NAMES[runs.protocol]}"
+
+
+def age(runs: Runs) -> str:
+    """How many records are older than the code that decides results; nothing where none is."""
+    older = [set(older_than_code(record)) for record in runs.records]
+    modules = sorted(set().union(*older))
+    if not modules:
+        return ""
+    count = sum(bool(changed) for changed in older)
+    return f"{count} of {len(older)} records were made before the latest change to {', '.join(modules)}."
 
 
 def note(runs: Runs) -> str:
@@ -112,15 +128,25 @@ def interval(low: float, high: float, *, sign: bool = False) -> str:
 
 def of_folds(count: int, runs: Runs) -> str:
     """`10`, or `7 of 10` where folds are missing."""
-    return f"{count} of {runs.folds}" if count < runs.folds else str(count)
+    return out_of(count, runs.folds)
 
 
-def verdict(result: Comparison | None, runs: Runs) -> str:
-    """The verdict in words: not yet final while folds are missing, and without force on synthetic data."""
+def out_of(count: int, expected: int) -> str:
+    """`3`, or `1 of 3` where some are missing."""
+    return f"{count} of {expected}" if count < expected else str(count)
+
+
+def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
+    """Whether all folds and seeds of both sides of a comparison exist."""
+    return result.folds >= runs.folds and result.seeds >= min(runs.seeds(row), runs.seeds(baseline))
+
+
+def verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
+    """The verdict in words: not yet final while folds or seeds are missing, and without force on synthetic data."""
     if result is None:
         return "not run yet"
     words = result.verdict
-    if words != "not tested" and result.folds < runs.folds:
+    if words != "not tested" and not is_complete(result, runs, row=row, baseline=baseline):
         words = f"so far {words}"
     return f"{words}; synthetic, supports no claim" if runs.dataset == "synthetic" else words
 
@@ -177,7 +203,7 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
             interval(line["low"], line["high"]),
             "–" if np.isnan(line["spread"]) else f"{line['spread']:.1f}",
             of_folds(line["folds"], runs),
-            str(line["seeds"]),
+            out_of(line["seeds"], runs.seeds(line["row"])),
             str(line["clips"]),
             f"{line['seconds']:.1f}",
         )
@@ -215,7 +241,7 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
             "<0.001" if result.p_value < 0.001 else f"{result.p_value:.3f}",
             of_folds(result.folds, runs),
             str(result.seeds),
-            verdict(result, runs),
+            verdict(result, runs, row=row, baseline=baseline),
         )
         for (row, stream), result in comparisons(runs, baseline=baseline, rows=rows).items()
     ]
@@ -255,17 +281,12 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
 
 def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
+    words = verdict(result, runs, row=claim.row, baseline=claim.baseline)
     if result is None:
-        return (f"{claim.name}: {claim.text}", stream, "–", "–", of_folds(0, runs), "–", verdict(None, runs))
-    return (
-        f"{claim.name}: {claim.text}",
-        stream,
-        signed(result.difference),
-        interval(result.low, result.high, sign=True),
-        of_folds(result.folds, runs),
-        str(result.seeds),
-        verdict(result, runs),
-    )
+        return (f"{claim.name}: {claim.text}", stream, "–", "–", of_folds(0, runs), "–", words)
+    span = interval(result.low, result.high, sign=True)
+    numbers = (signed(result.difference), span, of_folds(result.folds, runs), str(result.seeds))
+    return (f"{claim.name}: {claim.text}", stream, *numbers, words)
 
 
 def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:

@@ -21,7 +21,7 @@ def runs(tmp_path_factory):
     [
         (figures.accuracies, "our SR, both: 75.0"),
         (lambda runs: figures.differences(runs, baseline="plain"), "our SR, rgb: +25.0"),
-        (lambda runs: figures.claim_differences(runs, {"C1": ("sr", "plain")}), "C1, flow: +25.0"),
+        (figures.claim_differences, "C1, flow: +25.0"),
         (figures.loss_curves, "our SR, flow: 1.50 to 0.50"),
         (lambda runs: figures.confusion(runs, row="sr", stream="both"), "taken for point, 25 %"),
         (lambda runs: figures.confusion(runs, row="joint", stream="rgb"), "No records yet"),
