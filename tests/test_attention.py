@@ -106,6 +106,24 @@ def test_spatial_never_mixes_times():
     assert tokens.sum() == 8
 
 
+@torch.no_grad()
+def test_maps_show_what_each_position_receives():
+    """Position by position: the mean over those that look, of the weights that the block gave."""
+    steps, *places = SHAPE
+    for variant in ("joint", "temporal", "spatial"):
+        module, weights = make(variant), []
+        module.first.register_forward_hook(lambda _, inputs, output, kept=weights: kept.append(output[1]))
+        _, maps = module(features(), return_maps=True)
+        received = weights[0].mean(dim=2)  # from all that look
+        if variant == "joint":
+            expected = received.view(2, 4, *SHAPE)
+        elif variant == "temporal":
+            expected = received.view(2, *places, 4, steps).permute(0, 3, 4, 1, 2) / (places[0] * places[1])
+        else:
+            expected = received.view(2, steps, 4, *places).transpose(1, 2) / steps
+        torch.testing.assert_close(maps, expected)
+
+
 def test_joint_and_factorised_reach_everywhere():
     for variant in ("joint", "factorised"):
         where, _ = touched(variant)

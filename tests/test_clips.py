@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 from conftest import names_file_and_remedy, render, write_video
@@ -74,9 +75,12 @@ def broken_files(folder) -> dict[str, str]:
     """Files that cannot be used, and what is said of them."""
     whole = write_video(folder / "whole.avi", np.random.default_rng(0).integers(0, 255, VIDEO.shape, np.uint8))
     content = whole.read_bytes()
+    with av.open(str(whole)) as container:
+        sixth = [packet.pos for packet in container.demux(video=0)][5]
     whole.unlink()
     (folder / "empty.avi").touch()
-    (folder / "truncated.avi").write_bytes(content[: len(content) * 2 // 3])
+    (folder / "within.avi").write_bytes(content[: sixth + 500])
+    (folder / "between.avi").write_bytes(content[:sixth])
     (folder / "header.avi").write_bytes(content[:100])
     (folder / "text.avi").write_text("no video\n" * 100)
     (folder / "notes.txt").write_text("no video\n" * 100)
@@ -85,14 +89,15 @@ def broken_files(folder) -> dict[str, str]:
     write_video(folder / "none.avi", VIDEO[:0])
     return {
         "missing.avi": "no such file",
-        "empty.avi": "empty",
-        "truncated.avi": "truncated",
+        "empty.avi": "the file is empty",
+        "within.avi": "after 5 frames",
+        "between.avi": "truncated, 5 of 10 frames",
         "header.avi": "",
         "text.avi": "cannot be decoded",
         "notes.txt": "",
         "garbage.mp4": "cannot be decoded",
-        "one.avi": "1 frame(s)",
-        "none.avi": "0 frame",
+        "one.avi": ": 1 frame(s)",
+        "none.avi": ": 0 frame(s)",
     }
 
 
