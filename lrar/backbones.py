@@ -49,7 +49,7 @@ class CompactConvNet(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         # Flow stays in px: on frames this small, motion is of the order of one.
-        return self.layers(frames if self.stream == "flow" else rgb_input(frames))
+        return self.layers(frames if self.stream == "flow" else frames * 2 - 1)
 
 
 class KineticsI3D(nn.Module):
@@ -68,16 +68,18 @@ class KineticsI3D(nn.Module):
         load_kinetics(self.network, weights_file("i3d_rgb_kinetics400.safetensors"))
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        frames = enlarge(frames, rows=self.rows)
-        return self.network(flow_input(frames) if self.stream == "flow" else rgb_input(frames))
+        return self.network(prepare(frames, rows=self.rows, stream=self.stream))
 
 
-def enlarge(frames: torch.Tensor, *, rows: int) -> torch.Tensor:
-    """Resize `(B, C, T, H, W)` bilinearly to so many rows, keeping the aspect ratio."""
+def prepare(frames: torch.Tensor, *, rows: int, stream: str) -> torch.Tensor:
+    """Resize `(B, C, T, H, W)` bilinearly to so many rows, keeping the aspect ratio, and normalise to [-1, 1].
+
+    Flow is in px, so it grows with the frame.
+    """
     _, _, steps, height, width = frames.shape
-    if height == rows:
-        return frames
-    return F.interpolate(frames, size=(steps, rows, round(width * rows / height)), mode="trilinear")
+    if height != rows:
+        frames = F.interpolate(frames, size=(steps, rows, round(width * rows / height)), mode="trilinear")
+    return flow_input(frames * (rows / height)) if stream == "flow" else rgb_input(frames)
 
 
 class TorchvisionVideo(nn.Module):
@@ -102,8 +104,7 @@ class TorchvisionVideo(nn.Module):
         self.layers = nn.Sequential(network.stem, network.layer1, network.layer2, network.layer3, network.layer4)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        frames = enlarge(frames, rows=self.rows)
-        return self.layers(flow_input(frames) if self.stream == "flow" else rgb_input(frames))
+        return self.layers(prepare(frames, rows=self.rows, stream=self.stream))
 
 
 def _torchvision(name: str) -> Callable[..., nn.Module]:

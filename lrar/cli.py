@@ -210,6 +210,11 @@ def audit(arguments: argparse.Namespace) -> int:
 
 def records_check(arguments: argparse.Namespace) -> int:
     """Compare the records with their manifest, and list those older than the code."""
+    if arguments.write:
+        from lrar.pages import update_readme
+
+        write_index(arguments.records)
+        update_readme(arguments.records)
     path = arguments.records / "manifest.json"
     if not path.exists():
         raise DataError(f"{path}: no manifest. Run a study, which writes it.")
@@ -314,6 +319,9 @@ def parser() -> argparse.ArgumentParser:
 
     made = command(
         commands, "records", records_check, "Compare records with their manifest and with the code.", "lrar records"
+    )
+    made.add_argument(
+        "--write", action="store_true", help="write results.csv, the manifest and the README's table anew first"
     )
     with_records(made)
 

@@ -1,8 +1,9 @@
 """How low resolution is made from high, and the plain ways back up.
 
 Everything in the project that is called LR comes from `downsample`, with its default kernel: Keys' bicubic kernel
-(a = -0.5) stretched by the scale, so that it antialiases, as MATLAB's `imresize` does it; rounded to 8 bits, because a
-12x16 camera would have given 8 bits. IXMAS's 64x48 becomes 16x12.
+(a = -0.5) stretched by the scale, so that it antialiases, as MATLAB's `imresize` does it inside the frame (at the border
+MATLAB mirrors, and this kernel is cut off and renormalised); rounded to 8 bits, because a 12x16 camera would have given
+8 bits. IXMAS's 64x48 becomes 16x12. The plain bicubic upscaler is PyTorch's, with a = -0.75.
 """
 
 import torch

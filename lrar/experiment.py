@@ -22,7 +22,7 @@ from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_video
 from lrar.datasets import load_clip_set
 from lrar.protocols import Fold, folds
 from lrar.recognizer import Recognizer
-from lrar.records import Record, Store, provenance
+from lrar.records import Record, Store, code_digest, deciding_modules, provenance
 from lrar.streams import Stream, low_resolution, make_stream, restorer, seen_frames
 from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
 from lrar.training import Distillation, Recipe, evaluate, fit
@@ -202,8 +202,14 @@ def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream) -> R
 
 
 def weights_path(experiment: Runnable, fingerprint: str) -> Path:
-    """Where an experiment's trained weights are kept, outside the repository."""
-    return cache_folder() / "trained" / f"{identity(experiment)}-{fingerprint}.safetensors"
+    """Where an experiment's trained weights are kept, outside the repository.
+
+    They go by the code that trained them too: a teacher of older code never teaches a student of newer code.
+    """
+    digests = code_digest()
+    code = [digests[module] for module in sorted(deciding_modules(to_dict(experiment)))]
+    key = hashlib.sha256(json.dumps([identity(experiment), fingerprint, code]).encode()).hexdigest()[:16]
+    return cache_folder() / "trained" / f"{identity(experiment)}-{key}.safetensors"
 
 
 def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> VideoSuperResolution:

@@ -6,6 +6,7 @@ legible on dark pages too.
 """
 
 import io
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -165,19 +166,19 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
         return nothing_yet(runs)
     said = "; ".join(f"{dot.name}, {dot.stream}: {dot.value:.1f}" for dot in dots)
     alt = f"Accuracy in percent with 95 % intervals, {setting(runs)}. {said}."
-    return picture(_dots(dots, label=f"accuracy, % ({setting(runs)})"), alt=alt)
+    return picture(_dots(dots, label=f"accuracy, %\n({setting(runs)})"), alt=alt)
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
     """Forest plot: every row less its baseline on the same clips, with 95 % intervals and a line at 0."""
     pairs = {ROW_NAMES.get(row, row): (row, baseline) for row in tuple(rows) or runs.rows}
-    return _forest(runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points ({setting(runs)})")
+    return _forest(runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points\n({setting(runs)})")
 
 
 def claim_differences(runs: Runs) -> Image:
     """Forest plot of the claims: the effect of each, with 95 % intervals and a line at 0."""
     pairs = {claim.name: (claim.row, claim.baseline) for claim in CLAIMS}
-    return _forest(runs, pairs, label=f"effect, points ({setting(runs)})")
+    return _forest(runs, pairs, label=f"effect, points\n({setting(runs)})")
 
 
 def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> Image:
@@ -198,7 +199,9 @@ def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> 
     figure = _dots(dots, label=label)
     figure.axes[0].axvline(0, color="black", linewidth=1)
     said = "; ".join(f"{dot.name}, {dot.stream}: {signed(dot.value)}" for dot in dots)
-    return picture(figure, alt=f"Forest plot of the {label}, with 95 % intervals and a line at 0. {said}.")
+    return picture(
+        figure, alt=f"Forest plot of the {' '.join(label.split())}, with 95 % intervals and a line at 0. {said}."
+    )
 
 
 class _Dot(NamedTuple):
@@ -227,7 +230,8 @@ def _dots(dots: list[_Dot], *, label: str) -> Figure:
                 ax.errorbar(dot.value, names.index(dot.name) + offset, xerr=span, **style)
     if not all(dot.complete for dot in dots):
         label += "\nhollow: runs are missing"
-    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel=label)
+    wrapped = [textwrap.fill(name, 20) for name in names]
+    ax.set(yticks=range(len(names)), yticklabels=wrapped, ylim=(len(names) - 0.5, -0.5), xlabel=label)
     ax.grid(False, axis="y")
     _legend(figure, ax)
     return figure

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from IPython.display import Image
 
 from lrar import figures, tables
@@ -110,10 +111,9 @@ def _verdict_cell(runs: Runs, claim: Claim, stream: str) -> str:
     words = tables.verdict(result, runs, row=claim.row, baseline=claim.baseline)
     if result is None:
         return f"*{words}*"
+    span = "" if np.isnan(result.low) else f" {tables.interval(result.low, result.high, sign=True)}"
     missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
-    return (
-        f"*{words}*: {tables.signed(result.difference)} {tables.interval(result.low, result.high, sign=True)}{missing}"
-    )
+    return f"*{words}*: {tables.signed(result.difference)}{span}{missing}"
 
 
 def _book_links(claim: str) -> str:

@@ -52,7 +52,9 @@ def random_clips(clip_set: ClipSet) -> list[Fold]:
         held_out = np.zeros(len(labels), bool)
         for label in range(len(clip_set.classes)):
             members = np.flatnonzero(labels == label)
-            held_out[generator.choice(members, max(1, round(len(members) / 10)), replace=False)] = True
+            # A class with a single clip keeps it for training.
+            count = min(max(1, round(len(members) / 10)), len(members) - 1)
+            held_out[generator.choice(members, count, replace=False)] = True
         folds.append(_held_out(held_out, f"draw {draw}"))
     return folds
 

@@ -191,11 +191,12 @@ class Store:
             identity: the experiment's hash.
             fingerprint: of the data at hand; a record of other data is not a record of this experiment.
         """
-        if identity not in self._known:
-            self._refresh()
-        for record in map(read_record, self._known.get(identity, [])):
-            if fingerprint in (None, record.fingerprint):
-                return record
+        for refresh in (False, True):
+            if refresh:  # another process may have written it meanwhile
+                self._refresh()
+            for record in map(read_record, self._known.get(identity, [])):
+                if fingerprint in (None, record.fingerprint):
+                    return record
         return None
 
     def path(self, record: Record) -> Path:
@@ -295,8 +296,10 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
         modules.discard("distillation")
     if experiment["stream"] != "flow":
         modules.discard("flow")
-    if experiment["backbone"] == "i3d":
-        modules.add("i3d")
+    if experiment["backbone"] != "compact":
+        modules.add("i3d")  # which prepares the frames of the other backbones too
+    if experiment["teacher"]:
+        modules |= deciding_modules(experiment["teacher"])
     return modules
 
 

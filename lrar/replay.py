@@ -17,13 +17,11 @@ from lrar.datasets import available, load_clip_set
 from lrar.experiment import Data, from_dict, identity, load_data, weights_path
 from lrar.protocols import folds
 from lrar.records import Record, Store
-from lrar.streams import PUBLISHED
-from lrar.studies import PROFILES, ROWS, STUDIES, Profile, run_study, super_resolution, tasks
-from lrar.weights import weights_file
+from lrar.studies import PROFILES, ROWS, STUDIES, Profile, has_weights, run_study, super_resolution, tasks
 
 NO_PICTURES = (
-    "No frames are shown here: they are drawn where the clips lie on the machine and, for what a network makes of "
-    "them, where it is trained."
+    "No frames are shown here: they are drawn where the clips lie on the machine\n"
+    "and, for what a network makes of them, where it is trained."
 )
 LIVE = "quick"  # the profile whose runs may be made while the reader waits
 MOST_WORKERS = 8
@@ -136,17 +134,6 @@ def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
     fingerprint = load_data(experiment.data.dataset, experiment.data.every).fingerprint
     needed = (experiment, getattr(experiment, "super_resolution", None))
     return all(weights_path(part, fingerprint).exists() for part in needed if part is not None)
-
-
-def has_weights(row: str) -> bool:
-    """Whether the published weights that a row needs are here; most rows need none."""
-    if row not in PUBLISHED:
-        return True
-    try:
-        weights_file(f"{row}_x4.safetensors")
-    except DataError:
-        return False
-    return True
 
 
 def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:

@@ -83,6 +83,9 @@ def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | No
     chosen = [record for record in records if record.row == row and record.stream == stream]
     if not chosen:
         return None
+    kinds = {(r.dataset, r.experiment["data"]["protocol"], r.experiment["data"]["every"]) for r in chosen}
+    if len(kinds) > 1:
+        raise DataError(f"{row}: runs of several data sets, protocols or sizes cannot be pooled. Choose one kind.")
     hits: dict[str, list[float]] = defaultdict(list)
     group, fold = {}, {}
     for record in chosen:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,8 @@ def tasks(
     if unknown := [row for row in rows if not any(row in known for known in studies.values())]:
         known = ", ".join(row for its_rows in studies.values() for row in its_rows)
         raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
+    if os.sep in dataset:
+        dataset = str(Path(dataset).resolve())  # one folder is one data set, however its path is typed
     count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     listed = []
     for seed in range(profile.seeds):

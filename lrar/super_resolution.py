@@ -122,7 +122,7 @@ def train_super_resolution(
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
-    return network.eval(), [float(np.mean(part)) for part in np.array_split(losses, 10)]
+    return network.eval(), [float(np.mean(part)) for part in np.array_split(losses, min(10, len(losses)))]
 
 
 @torch.no_grad()

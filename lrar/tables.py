@@ -5,6 +5,7 @@ no style of its own but the alignment of its numbers.
 """
 
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -38,8 +39,15 @@ ROW_NAMES = {
     "full": "full: SR, distillation, attention",
 }
 DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
-PROTOCOL_NAMES = {"actor": "leave one actor out", "random": "random clips", "camera": "leave one camera out"}
+PROTOCOL_NAMES = {
+    "actor": "leave one actor out",
+    "random": "random clips",
+    "camera": "leave one camera out",
+    "inner": "inner split",
+}
+FIXED_SPACE = "\u00a0"  # numbers that belong together stay on one line
 NOTHING = "No records yet."
+NUMBER = re.compile(r"[\d\s+−–.,/<\[\]]*(of\s\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,33 +68,41 @@ class Table:
         """The table without its caption, as a Markdown pipe table."""
         if not self.body:
             return NOTHING
-        align = ["--:" if self._is_number(column) else ":--" for column in range(len(self.head))]
+        align = ["--:" if self._holds_numbers(column) else ":--" for column in range(len(self.head))]
         lines = [self.head, align, *self.body]
         return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
-    def _is_number(self, column: int) -> bool:
-        return all(re.match(r"[+−<]?\d|\[[+−\d]|–|not |$", line[column]) for line in self.body) and column > 0
+    def _holds_numbers(self, column: int) -> bool:
+        return column > 0 and all(NUMBER.fullmatch(line[column]) for line in self.body)
 
     def _repr_html_(self) -> str:
-        aligned = [f' style="text-align: {"right" if self._is_number(i) else "left"}"' for i in range(len(self.head))]
+        columns = range(len(self.head))
+        aligned = [f' style="text-align: {"right" if self._holds_numbers(i) else "left"}"' for i in columns]
         head = "".join(f'<th scope="col"{a}>{escape(c)}</th>' for c, a in zip(self.head, aligned, strict=True))
         body = "\n".join(
-            "<tr>" + "".join(f"<td{a}>{escape(c)}</td>" for c, a in zip(line, aligned, strict=True)) + "</tr>"
-            for line in self.body
+            "<tr>" + "".join(f"<td{a}>{_html(c)}</td>" for c, a in zip(line, aligned, strict=True)) + "</tr>"
+            for line in self.body or [(NOTHING,) + ("",) * (len(self.head) - 1)]
         )
-        if not self.body:
-            return f"<p>{escape(self.caption)} {NOTHING}</p>"
         caption = f'<caption style="caption-side: top; text-align: left">{escape(self.caption)}</caption>'
-        return f'<table class="table">\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
+        # The class is pandas': the book's theme knows it, and styles it for dark pages.
+        return (
+            f'<table class="dataframe table">\n{caption}\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{body}\n</tbody>\n</table>"
+        )
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.markdown()}"
 
 
+def _html(cell: str) -> str:
+    """A cell in HTML; what stands in backticks is code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(cell))
+
+
 def setting(runs: Runs) -> str:
     """Data set and protocol, for captions."""
     dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
-    return f"{dataset}, {PROTOCOL_NAMES[runs.protocol]}"
+    return f"{dataset}, {PROTOCOL_NAMES.get(runs.protocol, runs.protocol)}"
 
 
 def age(runs: Runs) -> str:
@@ -102,16 +118,18 @@ def age(runs: Runs) -> str:
 def note(runs: Runs) -> str:
     """What the numbers of a data set can and cannot say."""
     if runs.dataset == "synthetic":
-        return (
+        text = (
             "These clips are rendered, and every number below is synthetic. It shows that each step runs, and what it "
             "would look like. It supports no claim about real videos."
         )
-    if runs.dataset == "ixmas6":
-        return (
+    elif runs.dataset == "ixmas6":
+        text = (
             "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, filmed by 2 of its 5 cameras. Fewer classes are "
             "easier to tell apart, so its accuracies do not compare with published ones on all of IXMAS."
         )
-    return f"{runs.dataset}: numbers hold for these clips and this protocol."
+    else:
+        text = f"{runs.dataset}: the numbers hold for these clips and this protocol."
+    return textwrap.fill(text, 80)
 
 
 def signed(value: float) -> str:
@@ -123,7 +141,8 @@ def interval(low: float, high: float, *, sign: bool = False) -> str:
     """`[low, high]`; a dash where there is none."""
     if np.isnan(low):
         return "–"
-    return f"[{signed(low)}, {signed(high)}]" if sign else f"[{low:.1f}, {high:.1f}]"
+    ends = (signed(low), signed(high)) if sign else (f"{low:.1f}", f"{high:.1f}")
+    return f"[{', '.join(ends)}]".replace(" ", FIXED_SPACE)
 
 
 def of_folds(count: int, runs: Runs) -> str:
@@ -133,7 +152,7 @@ def of_folds(count: int, runs: Runs) -> str:
 
 def out_of(count: int, expected: int) -> str:
     """`3`, or `1 of 3` where some are missing."""
-    return f"{count} of {expected}" if count < expected else str(count)
+    return f"{count} of {expected}".replace(" ", FIXED_SPACE) if count < expected else str(count)
 
 
 def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
@@ -142,13 +161,13 @@ def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> b
 
 
 def verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
-    """The verdict in words: not yet final while folds or seeds are missing, and without force on synthetic data."""
+    """The verdict in words: not yet final while folds or seeds are missing, and marked on synthetic data."""
     if result is None:
         return "not run yet"
     words = result.verdict
     if words != "not tested" and not is_complete(result, runs, row=row, baseline=baseline):
         words = f"so far {words}"
-    return f"{words}; synthetic, supports no claim" if runs.dataset == "synthetic" else words
+    return f"{words}, synthetic" if runs.dataset == "synthetic" else words
 
 
 def coverage(runs: Runs) -> Table:
@@ -159,10 +178,10 @@ def coverage(runs: Runs) -> Table:
         counts = [len(runs.of(row, stream=stream)) for stream in STREAMS]
         complete = all(count >= expected for count in counts) and expected > 0
         option = "" if runs.profile == "full" else f" --profile {runs.profile}"
-        command = f"lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}"
+        command = f"`lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}`"
         if not has_weights(row):
-            command = "needs published weights, see lrar weights check"
-        cells = [f"{count} of {expected or '?'}" for count in counts]
+            command = "needs published weights, see `lrar weights check`"
+        cells = [f"{count} of {expected or '?'}".replace(" ", FIXED_SPACE) for count in counts]
         body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
     return Table(
         caption=f"Runs that exist ({setting(runs)}, profile {runs.profile}).",
@@ -210,10 +229,10 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
         if paper:
             cells = (*cells, paper.get(line["row"], "–") if line["stream"] == "both" else "–")
         body.append(cells)
-    head = ("row", "stream", "accuracy, %", "95 % interval", "spread over folds", "folds", "seeds", "clips")
+    head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
-        caption=f"Accuracy ({setting(runs)}).",
-        head=(*head, "training a run, seconds", *(("the paper's, %",) if paper else ())),
+        caption=f"Accuracy ({setting(runs)}). Spread is the standard deviation over folds; seconds train one run.",
+        head=(*head, *(("the paper's, %",) if paper else ())),
         body=tuple(body),
     )
 
@@ -237,29 +256,20 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
             stream,
             signed(result.difference),
             interval(result.low, result.high, sign=True),
-            f"{result.gained} / {result.lost}",
+            verdict(result, runs, row=row, baseline=baseline),
+            f"{result.gained} / {result.lost}".replace(" ", FIXED_SPACE),
             "<0.001" if result.p_value < 0.001 else f"{result.p_value:.3f}",
             of_folds(result.folds, runs),
             str(result.seeds),
-            verdict(result, runs, row=row, baseline=baseline),
         )
         for (row, stream), result in comparisons(runs, baseline=baseline, rows=rows).items()
     ]
-    head = (
-        "row",
-        "stream",
-        "difference, points",
-        "95 % interval",
-        "clips gained / lost",
-        "McNemar p",
-        "folds",
-        "seeds",
+    head = ("row", "stream", "points", "95 % interval", "better?", "clips +/−", "p", "folds", "seeds")
+    caption = (
+        f"Difference to {ROW_NAMES.get(baseline, baseline)} on the same clips, in points of accuracy ({setting(runs)}). "
+        "Clips gained and lost, and McNemar's p, are the first seed's."
     )
-    return Table(
-        caption=f"Difference to {ROW_NAMES.get(baseline, baseline)} on the same clips ({setting(runs)}).",
-        head=(*head, "better than it?"),
-        body=tuple(body),
-    )
+    return Table(caption=caption, head=head, body=tuple(body))
 
 
 def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
@@ -272,8 +282,9 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
     """
     chosen = [claim for claim in CLAIMS if claim.name in (tuple(claims) or [claim.name for claim in CLAIMS])]
     body = [_verdict_line(runs, claim, stream) for claim in chosen for stream in streams]
+    force = " Synthetic clips support no claim." if runs.dataset == "synthetic" else ""
     return Table(
-        caption=f"Verdict ({setting(runs)}).",
+        caption=f"Verdict ({setting(runs)}).{force}",
         head=("claim", "stream", "effect, points", "95 % interval", "folds", "seeds", "verdict"),
         body=tuple(body),
     )

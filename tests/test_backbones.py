@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lrar.backbones import BACKBONES, CompactConvNet, enlarge, feature_shape, make_backbone
+from lrar.backbones import BACKBONES, CompactConvNet, feature_shape, make_backbone, prepare
 from lrar.weights import I3D_FILE, check
 
 # Frames of 24x12 are enlarged to 112x56 by the larger ones.
@@ -66,13 +66,18 @@ def test_what_the_first_layer_is_given(name, stream, values, expected):
     torch.testing.assert_close(given[0][:, 0, 0, 50, 4], torch.tensor(expected, dtype=torch.float))
 
 
-def test_enlarging_keeps_the_aspect_and_the_frames():
-    frames = torch.rand(2, 1, 5, 24, 12)
-    large = enlarge(frames, rows=48)
-    assert large.shape == (2, 1, 5, 48, 24)
-    assert enlarge(frames, rows=24) is frames
-    # Frame by frame: time is not blended.
-    torch.testing.assert_close(large[:, :, 3:4], enlarge(frames[:, :, 3:4], rows=48))
+def test_preparation_enlarges_and_normalises():
+    frames = torch.rand(1, 3, 5, 24, 12, generator=torch.Generator().manual_seed(0))  # (B, C, T, H, W)
+    large = prepare(frames, rows=48, stream="rgb")
+    assert large.shape == (1, 3, 5, 48, 24)
+    assert torch.equal(prepare(frames, rows=24, stream="rgb"), frames * 2 - 1)
+    # Frames are enlarged one by one: neighbours in time do not mix.
+    torch.testing.assert_close(large[:, :, 3:4], prepare(frames[:, :, 3:4], rows=48, stream="rgb"))
+
+
+def test_flow_grows_with_the_frame():
+    flow = torch.full((1, 2, 4, 24, 12), 3.0)
+    torch.testing.assert_close(prepare(flow, rows=48, stream="flow"), torch.full((1, 2, 4, 48, 24), 6 / 20))
 
 
 def test_unknown_name():

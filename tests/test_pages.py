@@ -44,7 +44,7 @@ def test_pictures_have_alternative_text(fragments):
 
 def test_verdicts(fragments):
     full, empty = ((folder / "verdicts.md").read_text() for folder in fragments)
-    assert "| C1: Super resolution helps the student | *supported*: +25.0 [+25.0, +25.0] |" in full
+    assert "| C1: Super resolution helps the student | *supported*: +25.0 [+25.0,\u00a0+25.0] |" in full
     assert "*inconclusive*" in full
     assert "*contradicted*" in full
     assert empty.count("*not run yet*") == 12

@@ -19,7 +19,7 @@ def runs(tmp_path, monkeypatch):
 
 def cells(table: Table, *start: str) -> tuple[str, ...]:
     (line,) = [line for line in table.body if line[: len(start)] == start]
-    return line[len(start) :]
+    return tuple(cell.replace(tables.FIXED_SPACE, " ") for cell in line[len(start) :])
 
 
 def test_accuracy(runs):
@@ -39,9 +39,9 @@ def test_the_papers_values_get_their_own_column(runs):
 
 def test_differences(runs):
     table = tables.differences(runs, baseline="plain")
-    assert cells(table, "our SR", "rgb") == ("+25.0", "[+25.0, +25.0]", "30 / 0", "<0.001", "10", "1", "supported")
-    assert cells(table, "nearest", "flow")[-1] == "inconclusive"
-    assert cells(table, "SR, joint attention", "both")[-1] == "so far supported"
+    assert cells(table, "our SR", "rgb") == ("+25.0", "[+25.0, +25.0]", "supported", "30 / 0", "<0.001", "10", "1")
+    assert cells(table, "nearest", "flow")[2] == "inconclusive"
+    assert cells(table, "SR, joint attention", "both")[2] == "so far supported"
 
 
 def test_verdicts(runs):
@@ -54,8 +54,9 @@ def test_verdicts(runs):
 def test_synthetic_numbers_support_no_claim(tmp_path):
     write_records(tmp_path, {"plain": 6, "sr": 9}, dataset="synthetic")
     runs = existing("synthetic", profile="full", records=tmp_path, rows=("plain", "sr"))
-    (line,) = tables.verdicts(runs, claims=("C1",), streams=("both",)).body
-    assert line[-1] == "supported; synthetic, supports no claim"
+    table = tables.verdicts(runs, claims=("C1",), streams=("both",))
+    assert table.body[0][-1] == "supported, synthetic"
+    assert "support no claim" in table.caption
     for table in (tables.accuracy(runs), tables.differences(runs, baseline="plain"), tables.quality(runs)):
         assert "synthetic" in table.caption
 
@@ -64,7 +65,7 @@ def test_coverage_names_the_command(runs):
     table = tables.coverage(runs)
     assert cells(table, "our SR") == ("10 of 10", "10 of 10", "complete")
     assert cells(table, "SR, joint attention")[0] == "3 of 10"
-    assert cells(table, "SR, all three distillations")[2] == "lrar study distillation --dataset ixmas6 --rows all"
+    assert cells(table, "SR, all three distillations")[2] == "`lrar study distillation --dataset ixmas6 --rows all`"
     assert cells(table, "plain: bicubic")[0] == "10 of 30", "three seeds of headline rows"
 
 
@@ -91,3 +92,27 @@ def test_the_same_text_in_both_forms():
     assert "C &lt; 1" in html
     assert html.count('text-align: right">') == 3
     assert "id=" not in html
+    assert "<code>x</code>" in Table(caption="", head=("n",), body=(("`x`",),))._repr_html_()
+
+
+def test_numbers_stand_to_the_right():
+    cells = (
+        "1.0",
+        "−",
+        "7\u00a0of\u00a010",
+        "[+1.0,\u00a0−2.0]",
+        "<0.001",
+        "3 / 4",
+        "12 classes",
+        "12x16",
+        "not run yet",
+    )
+    table = Table(caption="", head=("row", *cells), body=(("a", *cells),))
+    assert table.markdown().splitlines()[1].split(" | ")[1:] == ["--:"] * 6 + [":--"] * 2 + [":-- |"]
+
+
+def test_a_seed_that_is_missing_leaves_a_verdict_open(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "full": 9})
+    runs = existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "full"))
+    assert tables.verdicts(runs, claims=("C4",)).body[0][-1] == "so far supported", "one of three seeds"
