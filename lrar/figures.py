@@ -115,7 +115,7 @@ def strip(videos: Mapping[str, np.ndarray], *, alt: str, frames: int = FRAMES) -
         line[0].set_title(label, loc="left", fontsize=10)
     if flows:
         figure.supxlabel(FLOW_KEY, fontsize=9)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
     return picture(figure, alt=alt)
 
 
@@ -133,7 +133,7 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
     shown = torch.cat([relative.mean(dim=0, keepdim=True), relative])  # (1 + heads, T', H', W')
     shown = F.interpolate(shown, size=(height, width), mode="bilinear").numpy()  # (1 + heads, T', H, W)
     names = ["seen", "all heads", *(f"head {head + 1}" for head in range(heads))]
-    figure, axes = _canvas(height=steps * WIDTH / len(names) * height / width + 0.9, rows=steps, columns=len(names))
+    figure, axes = _canvas(height=steps * WIDTH / len(names) * height / width + 1.1, rows=steps, columns=len(names))
     moments = ((np.arange(steps) + 0.5) * len(frames) / steps).astype(int)
     for step, line in enumerate(axes):
         for number, ax in enumerate(line):
@@ -142,7 +142,7 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
                 image = ax.imshow(shown[number - 1, step], cmap="cividis", vmin=0, vmax=shown.max(), alpha=0.65)
             if step == 0:
                 ax.set_title(names[number], loc="left", fontsize=10)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
     label = "attention received; 1 if all places got the same"
     figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, label=label)
     return picture(figure, alt=alt)
@@ -218,7 +218,7 @@ class _Dot(NamedTuple):
 def _dots(dots: list[_Dot], *, label: str) -> Figure:
     """Values with their intervals, a line a name; hollow where runs are missing."""
     names = list(dict.fromkeys(dot.name for dot in dots))
-    figure, axes = _canvas(height=0.9 + 0.55 * len(names))
+    figure, axes = _canvas(height=1.4 + 0.55 * len(names))
     ax = axes[0, 0]
     for offset, stream in zip((-0.22, 0, 0.22), SEEN, strict=True):
         ax.errorbar([], [], fmt=MARKERS[stream], color=COLOURS[stream], label=stream)

@@ -20,23 +20,23 @@ from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
 
 SEEN = ("rgb", "flow", "both")
 
-# Names of rows for people. `sr` is the ground on which the studies of distillation and attention build.
+# Names of rows for people. Distilled and attending students all see the frames of our SR.
 ROW_NAMES = {
-    "teacher": "teacher on HR",
-    "plain": "plain: bicubic",
+    "teacher": "HR teacher",
+    "plain": "plain (bicubic)",
     "nearest": "nearest",
     "espcn": "ESPCN",
     "fsrcnn": "FSRCNN",
     "sr": "our SR",
-    "logit": "SR, logit distillation",
-    "feature": "SR, feature distillation",
-    "attention_transfer": "SR, attention transfer",
-    "all": "SR, all three distillations",
-    "temporal": "SR, temporal attention",
-    "spatial": "SR, spatial attention",
-    "joint": "SR, joint attention",
-    "factorised": "SR, factorised attention",
-    "full": "full: SR, distillation, attention",
+    "logit": "logit distillation",
+    "feature": "feature distillation",
+    "attention_transfer": "attention transfer",
+    "all": "all three losses",
+    "temporal": "temporal attention",
+    "spatial": "spatial attention",
+    "joint": "joint attention",
+    "factorised": "factorised attention",
+    "full": "full system",
 }
 DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
 PROTOCOL_NAMES = {
@@ -285,7 +285,7 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
     force = " Synthetic clips support no claim." if runs.dataset == "synthetic" else ""
     return Table(
         caption=f"Verdict ({setting(runs)}).{force}",
-        head=("claim", "stream", "effect, points", "95 % interval", "folds", "seeds", "verdict"),
+        head=("claim", "stream", "verdict", "points", "95 % interval", "folds", "seeds"),
         body=tuple(body),
     )
 
@@ -293,11 +293,11 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
 def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
     words = verdict(result, runs, row=claim.row, baseline=claim.baseline)
-    if result is None:
-        return (f"{claim.name}: {claim.text}", stream, "–", "–", of_folds(0, runs), "–", words)
-    span = interval(result.low, result.high, sign=True)
-    numbers = (signed(result.difference), span, of_folds(result.folds, runs), str(result.seeds))
-    return (f"{claim.name}: {claim.text}", stream, *numbers, words)
+    numbers = ("–", "–", of_folds(0, runs), "–")
+    if result is not None:
+        span = interval(result.low, result.high, sign=True)
+        numbers = (signed(result.difference), span, of_folds(result.folds, runs), str(result.seeds))
+    return (f"{claim.name}: {claim.text}", stream, words, *numbers)
 
 
 def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
