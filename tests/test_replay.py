@@ -1,0 +1,67 @@
+"""Notebooks read what exists; only the quick profile is ever trained from them."""
+
+import dataclasses
+
+import pytest
+from made_up import make_record, write_records
+
+from lrar import replay
+from lrar.clips import DataError
+from lrar.records import Store
+
+
+@pytest.fixture
+def never_runs(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a study was started")
+
+    monkeypatch.setattr(replay, "run_study", refuse)
+
+
+def test_a_large_study_is_never_started(tmp_path, monkeypatch, never_runs):
+    monkeypatch.setattr(replay, "available", lambda dataset: True)
+    runs = replay.replay("synthetic", profile="full", records=tmp_path, rows=("plain",))
+    assert runs.records == ()
+    assert (runs.folds, runs.expected("plain"), runs.expected("plain") // runs.seeds("plain")) == (10, 30, 10)
+
+
+def test_nothing_is_run_without_the_clips(tmp_path, monkeypatch, never_runs):
+    monkeypatch.setattr(replay, "available", lambda dataset: False)
+    runs = replay.replay("ixmas6", profile="quick", records=tmp_path)
+    assert runs.records == ()
+    assert not replay.can_draw(runs)
+
+
+def test_missing_runs_of_the_quick_profile_are_made(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(replay, "run_study", lambda listed, **_: asked.extend(listed) or [])
+    replay.replay("synthetic", profile="quick", records=tmp_path, rows=("plain", "nearest"))
+    assert sorted((task.row, task.experiment.stream) for task in asked) == [
+        ("nearest", "flow"),
+        ("nearest", "rgb"),
+        ("plain", "flow"),
+        ("plain", "rgb"),
+    ]
+
+
+def test_folds_are_counted_without_the_clips(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6}, folds=2)
+    assert replay.existing("ixmas6", profile="full", records=tmp_path).folds == 10
+
+
+def test_a_record_of_other_settings_is_not_shown(tmp_path):
+    record = make_record("plain", "rgb", 0)
+    Store(tmp_path).write(record)
+    recipe = record.experiment["recipe"] | {"epochs": 99}
+    other = dataclasses.replace(record, id="other", experiment=record.experiment | {"recipe": recipe})
+    Store(tmp_path).write(dataclasses.replace(other, row="sr", study="super_resolution"))
+    runs = replay.existing("ixmas6", profile="full", records=tmp_path)
+    assert [record.row for record in runs.records] == ["plain"]
+    assert not replay.existing("ixmas6", profile="quick", records=tmp_path).records
+    assert not replay.existing("ixmas6", profile="full", records=tmp_path, protocol="random").records
+
+
+def test_an_unknown_profile_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"huge: no such profile. Known: full, quick"):
+        replay.replay("synthetic", profile="huge", records=tmp_path)
