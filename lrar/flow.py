@@ -1,7 +1,7 @@
 """Optical flow between neighbouring frames.
 
 The paper's flow is probably TV-L1 (the published flow weights of I3D are); ours is OpenCV's DIS by default, which is
-fifty times faster, with TV-L1 as an option. Frames of 48 to 64 rows are smaller than DIS's coarsest patches want, so
+much faster, with TV-L1 as an option. Frames of 48 to 64 rows are smaller than DIS's coarsest patches want, so
 flow is computed on frames enlarged twice and scaled back.
 """
 

@@ -239,8 +239,8 @@ def run_study(
 ) -> Iterator[tuple[Task, Record]]:
     """Run the tasks that have no record yet, and give each task with its record.
 
-    A run on one thread gives the same bits however many cores a machine has and whatever else it does, and as many runs
-    at once as there are cores lose little against one run on all of them.
+    A run on one thread gives the same bits however many cores a machine has and whatever else it does, and does not
+    wait for a second thread that the machine has taken away; as many runs at once as there are cores keep it busy.
 
     Args:
         listed: the tasks.
