@@ -22,10 +22,12 @@ from torch.utils.data import DataLoader, Dataset
 from lrar.clips import ClipSet, atomic_write, decode
 from lrar.datasets import load_clip_set
 from lrar.degrade import downsample, upscale
-from lrar.experiment import Data, Experiment, run
+from lrar.experiment import Data, Experiment
 from lrar.protocols import folds
+from lrar.provenance import provenance
 from lrar.recognizer import Recognizer
-from lrar.records import Store, provenance
+from lrar.records import Store
+from lrar.running import run
 from lrar.streams import to_tensor
 from lrar.training import Recipe, segment_times
 

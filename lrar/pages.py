@@ -90,7 +90,7 @@ def fragment(table: Table) -> str:
 
 
 def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
-    """One line a claim; a cell says the verdict, the effect in points and its interval.
+    """One line a claim; a cell says the verdict, the effect in points and its interval. The stream that decides is bold.
 
     Args:
         runs: the records.
@@ -101,7 +101,7 @@ def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
         cells = [_verdict_cell(runs, claim, stream) for stream in ("both", "rgb", "flow")]
         body.append((f"{claim.name}: {claim.text}", *cells, link(claim.name)))
     stated = "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51"
-    body.append((stated, "*not tested*", "*not tested*", "*not tested*", link("C4")))
+    body.append((stated, "**not tested**", "*not tested*", "*not tested*", link("C4")))
     head = ("claim", "both streams", "RGB alone", "flow alone", "read on")
     return Table(caption="", head=head, body=tuple(body)).markdown() + "\n"
 
@@ -109,11 +109,12 @@ def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
 def _verdict_cell(runs: Runs, claim: Claim, stream: str) -> str:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
     words = tables.verdict(result, runs, row=claim.row, baseline=claim.baseline)
+    mark = "**" if stream == claim.stream else "*"
     if result is None:
-        return f"*{words}*"
+        return f"{mark}{words}{mark}"
     span = "" if np.isnan(result.low) else f" {tables.interval(result.low, result.high, sign=True)}"
     missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
-    return f"*{words}*: {tables.signed(result.difference)}{span}{missing}"
+    return f"{mark}{words}{mark}: {tables.signed(result.difference)}{span}{missing}"
 
 
 def _book_links(claim: str) -> str:

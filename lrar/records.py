@@ -7,45 +7,22 @@ is never made again. `manifest.json` holds every record's SHA-256, so that a num
 record holds a digest of the code that made it, so that a page can say when a record is older than the code.
 """
 
-import ast
 import csv
 import dataclasses
-import datetime
 import hashlib
-import importlib.metadata
 import io
 import json
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock
 
 from lrar.clips import DataError, atomic_write, cache_folder
+from lrar.provenance import code_digest, deciding_modules
 
-# What decides a result. Notebooks, figures, statistics and the store itself do not.
-DECIDING_MODULES = (
-    "attention",
-    "backbones",
-    "clips",
-    "degrade",
-    "distillation",
-    "experiment",
-    "flow",
-    "protocols",
-    "recognizer",
-    "streams",
-    "super_resolution",
-    "training",
-)
-# These decide the results of some experiments only.
-OPTIONAL_MODULES = ("i3d", "datasets/folder", "datasets/ixmas", "datasets/performer", "datasets/synthetic")
-LIBRARIES = ("torch", "numpy", "opencv-contrib-python-headless", "av", "scikit-image")
 RESULT_COLUMNS = (
     "dataset",
     "protocol",
@@ -127,49 +104,6 @@ class Record:
     @property
     def accuracy(self) -> float:
         return float(self.correct.mean())
-
-
-def provenance() -> dict[str, Any]:
-    """Where, when and with what a run was made."""
-    versions = {}
-    for library in LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            versions[library] = "absent"
-    return {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {processor()}, {torch.get_num_threads()} threads",
-        "python": platform.python_version(),
-        "libraries": versions,
-        "code": code_digest(),
-    }
-
-
-@lru_cache(maxsize=1)
-def processor() -> str:
-    """The processor's name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown processor"
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> dict[str, str]:
-    """A digest of each module that decides results. Comments, docstrings and layout do not count."""
-    folder = Path(__file__).parent
-    digests = {}
-    for module in (*DECIDING_MODULES, *OPTIONAL_MODULES):
-        tree = ast.parse((folder / f"{module}.py").read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digests[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
-    return digests
 
 
 class Store:
@@ -278,29 +212,6 @@ def manifest(root: Path) -> dict[str, str]:
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.glob("*/*/*.json"))
     }
-
-
-def deciding_modules(experiment: dict[str, Any]) -> set[str]:
-    """The modules that could change the result of an experiment, given as `lrar.experiment.to_dict` gives it."""
-    modules = set(DECIDING_MODULES)
-    dataset = experiment["data"]["dataset"]
-    if dataset == "synthetic":
-        modules |= {"datasets/performer", "datasets/synthetic"}
-    else:
-        modules.add("datasets/ixmas" if dataset.startswith("ixmas") else "datasets/folder")
-    if "stream" not in experiment:  # super resolution by itself
-        return modules - {"attention", "backbones", "distillation", "flow", "recognizer", "training"}
-    if not experiment["super_resolution"]:
-        modules.discard("super_resolution")
-    if not experiment["teacher"]:
-        modules.discard("distillation")
-    if experiment["stream"] != "flow":
-        modules.discard("flow")
-    if experiment["backbone"] != "compact":
-        modules.add("i3d")  # which prepares the frames of the other backbones too
-    if experiment["teacher"]:
-        modules |= deciding_modules(experiment["teacher"])
-    return modules
 
 
 def older_than_code(record: Record) -> list[str]:

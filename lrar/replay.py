@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from lrar.clips import DataError
 from lrar.datasets import available, load_clip_set
-from lrar.experiment import Data, from_dict, identity, load_data, weights_path
+from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store
+from lrar.running import load_data, weights_path
 from lrar.studies import PROFILES, ROWS, STUDIES, Profile, has_weights, run_study, super_resolution, tasks
 
 NO_PICTURES = (
@@ -137,7 +138,10 @@ def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
 
 
 def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:
-    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=tuple(filter(has_weights, rows)))
+    rows = tuple(filter(has_weights, rows))
+    if not rows:  # to `tasks`, no rows means all of them
+        return
+    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=rows)
     store = Store(root)
     fingerprint = load_data(dataset, profile.every).fingerprint
     missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]

@@ -18,7 +18,7 @@ from filelock import FileLock
 from lrar.clips import Videos, cache_folder
 from lrar.degrade import UPSCALERS, downsample, upscale
 from lrar.flow import optical_flow
-from lrar.records import code_digest
+from lrar.provenance import code_digest
 from lrar.super_resolution import (
     VideoSuperResolution,
     enlarge_with_luma_network,
@@ -113,7 +113,7 @@ def make_stream(
     source: str,
     stream: str,
     kernel: str = "bicubic",
-    flow_method: str = "dis",
+    flow_method: str | None = None,
     network: VideoSuperResolution | None = None,
     network_key: str = "",
     cache: Path | None = None,
@@ -125,24 +125,25 @@ def make_stream(
         source: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
         stream: `rgb` or `flow`.
         kernel: how LR is made.
-        flow_method: `dis` or `tvl1`.
+        flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.
         network: the trained network where source is `sr`.
         network_key: what identifies that network.
         cache: the cache folder; by default `lrar.clips.cache_folder()`.
     """
+    flow = stream == "flow"
+    assert flow == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
     code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
     key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code])
     name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     path = (cache or cache_folder()) / "streams" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    flow = stream == "flow"
     lengths = np.array([shape[0] - flow for shape in videos.shapes])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     if not path.exists():
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _write(videos, path, int(lengths.sum()), source, kernel, flow_method if flow else None, network)
+                _write(videos, path, int(lengths.sum()), source, kernel, flow_method, network)
     return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths)
 
 

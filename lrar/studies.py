@@ -12,14 +12,16 @@ from filelock import Timeout
 
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set
-from lrar.experiment import Data, Experiment, SuperResolution, fold_of, identity, run
+from lrar.experiment import Data, Experiment, SuperResolution, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store, write_index
+from lrar.running import fold_of, run
 from lrar.streams import PUBLISHED
 from lrar.training import Distillation, Recipe
 from lrar.weights import weights_file
 
 STREAMS = ("rgb", "flow")
+FLOW_METHOD = {"rgb": None, "flow": "dis"}
 
 # The loss of the full system, and each of its terms alone. Weights are the usual ones of the terms' own papers,
 # scaled to our normalised losses; none was tuned.
@@ -69,7 +71,14 @@ def super_resolution(data: Data, profile: Profile) -> SuperResolution:
 
 def teacher(data: Data, stream: str, profile: Profile) -> Experiment:
     """The whole network on HR."""
-    return Experiment(data=data, stream=stream, source="hr", attention="joint", recipe=profile.recipe)
+    return Experiment(
+        data=data,
+        stream=stream,
+        source="hr",
+        flow_method=FLOW_METHOD[stream],
+        attention="joint",
+        recipe=profile.recipe,
+    )
 
 
 def student(source: str) -> RowMaker:
@@ -81,6 +90,7 @@ def student(source: str) -> RowMaker:
             stream=stream,
             source=source,
             super_resolution=super_resolution(data, profile) if source == "sr" else None,
+            flow_method=FLOW_METHOD[stream],
             recipe=profile.recipe,
         )
 
@@ -132,12 +142,22 @@ TABLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One claim of the abstract and the two rows that test it, fixed before there were results."""
+    """One claim of the abstract and what tests it, fixed before there were results.
+
+    Attributes:
+        name: C1 to C4.
+        text: the claim, as a sentence.
+        row: the row that has what is claimed to help.
+        baseline: the row that lacks it, and nothing else.
+        stream: the stream that decides; the paper's system is two streams, so it is both. Each stream by itself is
+            shown beside it.
+    """
 
     name: str
     text: str
     row: str
     baseline: str
+    stream: str = "both"
 
 
 CLAIMS = (

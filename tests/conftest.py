@@ -71,7 +71,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def ixmas(tiny_data, cache, monkeypatch) -> Path:
     """The tiny data set stands where `ixmas6` is looked for; nothing of it has been decoded. Gives its clips' folder."""
-    from lrar.experiment import load_data
+    from lrar.running import load_data
 
     monkeypatch.setenv("LRAR_DATA", str(tiny_data))
     load_data.cache_clear()
@@ -121,7 +121,7 @@ class Training:
 @pytest.fixture
 def trainings(monkeypatch) -> list[Training]:
     """Trainings are listed here instead of done: networks stay as they were made."""
-    from lrar import experiment
+    from lrar import running
     from lrar.super_resolution import VideoSuperResolution
 
     seen: list[Training] = []
@@ -136,6 +136,6 @@ def trainings(monkeypatch) -> list[Training]:
         network = VideoSuperResolution(channels=low[0].shape[1], window=window, width=width, blocks=blocks)
         return network.eval(), [1.0] * 10
 
-    monkeypatch.setattr(experiment, "fit", fit)
-    monkeypatch.setattr(experiment, "train_super_resolution", train_super_resolution)
+    monkeypatch.setattr(running, "fit", fit)
+    monkeypatch.setattr(running, "train_super_resolution", train_super_resolution)
     return seen

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import render, write_video
 
-from lrar import cli
+from lrar import commands
 from lrar.cli import main, parser
 from lrar.clips import DataError
-from lrar.experiment import load_data
 from lrar.records import Store
+from lrar.running import load_data
 
 QUICK = ("--dataset", "ixmas6", "--profile", "quick")
 
@@ -262,7 +262,7 @@ def test_interruption_is_no_traceback(capsys, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "weights_check", interrupted)
+    monkeypatch.setattr(commands, "weights_check", interrupted)
     code, _, lines = call(capsys, "weights", "check")
     assert code == 130
     assert len(lines) == 1
@@ -272,7 +272,7 @@ def test_errors_of_weights(capsys, monkeypatch, tmp_path):
     def unreachable(_):
         raise DataError("i3d.tar.gz: pip could not download it. Check the network.")
 
-    monkeypatch.setattr(cli, "get_i3d", unreachable)
+    monkeypatch.setattr(commands, "get_i3d", unreachable)
     monkeypatch.setenv("LRAR_WEIGHTS", str(tmp_path))
     assert complaint(capsys, "weights", "get").startswith("lrar: i3d.tar.gz")
     code, out, lines = call(capsys, "weights", "check")

@@ -44,12 +44,13 @@ def test_pictures_have_alternative_text(fragments):
 
 def test_verdicts(fragments):
     full, empty = ((folder / "verdicts.md").read_text() for folder in fragments)
-    assert "| C1: Super resolution helps the student | *supported*: +25.0 [+25.0,\u00a0+25.0] |" in full
+    assert "| C1: Super resolution helps the student | **supported**: +25.0 [+25.0,\u00a0+25.0] |" in full
     assert "*inconclusive*" in full
     assert "*contradicted*" in full
+    assert empty.count("**not run yet**") == 4, "the stream that decides is bold"
     assert empty.count("*not run yet*") == 12
     for text in (full, empty):
-        assert "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51 | *not tested*" in text
+        assert "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51 | **not tested**" in text
 
 
 def test_incomplete_studies_say_so(fragments):

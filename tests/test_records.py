@@ -10,21 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import names_file_and_remedy
 
-from lrar import clips, records
+from lrar import clips, provenance
 from lrar.clips import DataError
-from lrar.records import (
-    DECIDING_MODULES,
-    RESULT_COLUMNS,
-    Record,
-    Store,
-    code_digest,
-    manifest,
-    older_than_code,
-    provenance,
-    read_record,
-    results_csv,
-    write_index,
-)
+from lrar.provenance import DECIDING_MODULES, code_digest
+from lrar.records import RESULT_COLUMNS, Record, Store, manifest, older_than_code, read_record, results_csv, write_index
 
 
 def record(identity: str = "0123456789abcdef", **changes) -> Record:
@@ -178,8 +167,8 @@ def test_index_of_an_empty_store(tmp_path):
 def edit(tmp_path, monkeypatch):
     """A function that edits a copy of the package, and gives the digests of the copy until it is called again."""
     package = tmp_path / "lrar"
-    shutil.copytree(Path(records.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+    shutil.copytree(Path(provenance.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
 
     def digests(module: str, *changes: tuple[str, str]) -> dict[str, str]:
         path = package / f"{module}.py"
@@ -227,7 +216,7 @@ def test_older_than_code(edit):
 
 
 def test_provenance_names_code_libraries_and_machine():
-    made = provenance()
+    made = provenance.provenance()
     assert made["code"] == code_digest()
     assert {"torch", "numpy", "av"} <= set(made["libraries"])
     assert made["libraries"]["torch"][0].isdigit()

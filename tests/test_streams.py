@@ -11,6 +11,7 @@ from lrar.clips import Clip, ClipSet, Videos, load_videos
 from lrar.datasets import load_clip_set
 from lrar.flow import optical_flow
 from lrar.streams import low_resolution, make_stream, seen_frames, to_tensor, to_video
+from lrar.studies import FLOW_METHOD
 from lrar.super_resolution import VideoSuperResolution
 from lrar.weights import check
 
@@ -71,8 +72,8 @@ def test_a_student_never_sees_more_than_lr(source, channels, tmp_path):
     first, second = (
         videos_of(video, video[:3], fingerprint=name) for name, video in zip("ab", twins(channels), strict=True)
     )
-    for stream in ("rgb", "flow"):
-        options = {"source": source, "stream": stream, "network": network, "cache": tmp_path}
+    for stream, method in FLOW_METHOD.items():
+        options = {"source": source, "stream": stream, "flow_method": method, "network": network, "cache": tmp_path}
         a, b = make_stream(first, **options), make_stream(second, **options)
         assert a.frames.tobytes() == b.frames.tobytes()
         assert np.ptp(a.frames.astype(np.float32)) > 0
@@ -82,8 +83,8 @@ def test_a_student_never_sees_more_than_lr(source, channels, tmp_path):
 def test_a_teacher_does_see_it(tmp_path):
     """The check above can fail."""
     first, second = (videos_of(video, fingerprint=name) for name, video in zip("ab", twins(), strict=True))
-    for stream in ("rgb", "flow"):
-        options = {"source": "hr", "stream": stream, "cache": tmp_path}
+    for stream, method in FLOW_METHOD.items():
+        options = {"source": "hr", "stream": stream, "flow_method": method, "cache": tmp_path}
         a, b = make_stream(first, **options), make_stream(second, **options)
         assert a.frames.tobytes() != b.frames.tobytes()
 
@@ -100,7 +101,7 @@ def test_hr_is_the_video_itself(ixmas):
 def test_flow_is_that_of_the_seen_frames(ixmas):
     videos = load_videos(load_clip_set("ixmas6").thinned(2))
     rgb = make_stream(videos, source="bicubic", stream="rgb")
-    flow = make_stream(videos, source="bicubic", stream="flow")
+    flow = make_stream(videos, source="bicubic", stream="flow", flow_method="dis")
     assert flow.frames.dtype == np.float16
     assert flow.channels == 2
     assert flow.lengths.tolist() == [9] * 9
@@ -127,7 +128,7 @@ def test_made_once_and_keyed_by_what_decides_it(tmp_path, monkeypatch):
         {},
         {"source": "nearest"},
         {"kernel": "area"},
-        {"stream": "flow"},
+        {"stream": "flow", "flow_method": "dis"},
         {"stream": "flow", "flow_method": "dis-fast"},
         network,
         network | {"network_key": "two"},

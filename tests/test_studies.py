@@ -46,7 +46,7 @@ import os, sys, time
 from pathlib import Path
 
 sys.path.insert(0, {tests!r})
-from lrar import experiment, studies
+from lrar import running, studies
 from test_studies import TINY
 
 root, log, company, workers, hang = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
@@ -63,8 +63,8 @@ def noted(function):
     return call
 
 
-experiment.fit = noted(experiment.fit)
-experiment.train_super_resolution = noted(experiment.train_super_resolution)
+running.fit = noted(running.fit)
+running.train_super_resolution = noted(running.train_super_resolution)
 
 if __name__ == "__main__":
     listed = studies.tasks("full", "ixmas6", profile=TINY)

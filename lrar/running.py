@@ -1,0 +1,263 @@
+"""Running an experiment: find its record, or train and write it.
+
+What an experiment depends on, its super-resolution network and its teacher, is found or run first.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_videos
+from lrar.datasets import load_clip_set
+from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
+from lrar.protocols import Fold, folds
+from lrar.provenance import code_digest, deciding_modules, provenance
+from lrar.recognizer import Recognizer
+from lrar.records import Record, Store
+from lrar.streams import Stream, low_resolution, make_stream, restorer, seen_frames
+from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
+from lrar.training import evaluate, fit
+
+
+@lru_cache(maxsize=4)
+def load_data(dataset: str, every: int) -> Videos:
+    """The decoded clips of a data set; kept for the life of the process."""
+    return load_videos(load_clip_set(dataset).thinned(every))
+
+
+def fold_of(data: Data) -> tuple[Videos, Fold]:
+    """The clips of an experiment and its division into training and test.
+
+    Raises:
+        DataError: no such fold, or the data is missing or broken.
+    """
+    videos = load_data(data.dataset, data.every)
+    divided = folds(videos.clip_set, data.protocol)
+    if not 0 <= data.fold < len(divided):
+        raise DataError(f"fold {data.fold}: no such fold of {data.dataset}. Folds are 0 to {len(divided) - 1}.")
+    return videos, divided[data.fold]
+
+
+def stream_of(experiment: Experiment, *, store: Store) -> Stream:
+    """What the experiment's network sees of every clip."""
+    network, key = None, ""
+    if experiment.super_resolution is not None:
+        network, key = (
+            trained_super_resolution(experiment.super_resolution, store=store),
+            identity(experiment.super_resolution),
+        )
+    return make_stream(
+        load_data(experiment.data.dataset, experiment.data.every),
+        source=experiment.source,
+        stream=experiment.stream,
+        kernel=experiment.data.kernel,
+        flow_method=experiment.flow_method,
+        network=network,
+        network_key=key,
+    )
+
+
+def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream) -> Recognizer:
+    """An untrained network for an experiment; its seed decides the weights."""
+    torch.manual_seed(experiment.seed)
+    return Recognizer(
+        stream=experiment.stream,
+        classes=classes,
+        clip=(experiment.recipe.frames, *stream.size),
+        in_channels=stream.channels,
+        backbone=experiment.backbone,
+        attention=experiment.attention,
+        heads=experiment.heads,
+        dropout=experiment.recipe.dropout,
+    )
+
+
+def weights_path(experiment: Runnable, fingerprint: str) -> Path:
+    """Where an experiment's trained weights are kept, outside the repository.
+
+    They go by the code that trained them too: a teacher of older code never teaches a student of newer code.
+    """
+    digests = code_digest()
+    code = [digests[module] for module in sorted(deciding_modules(to_dict(experiment)))]
+    key = hashlib.sha256(json.dumps([identity(experiment), fingerprint, code]).encode()).hexdigest()[:16]
+    return cache_folder() / "trained" / f"{identity(experiment)}-{key}.safetensors"
+
+
+def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> VideoSuperResolution:
+    """The trained network, from the cache or trained now."""
+    videos = load_data(experiment.data.dataset, experiment.data.every)
+    path = weights_path(experiment, videos.fingerprint)
+    if not path.exists():
+        run(experiment, store=store, need_weights=True)
+    network = VideoSuperResolution(
+        channels=videos.shapes[0][-1],
+        window=experiment.window,
+        width=experiment.width,
+        blocks=experiment.blocks,
+    )
+    network.load_state_dict(load_file(path))
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def trained_recognizer(experiment: Experiment, *, store: Store) -> tuple[Recognizer, Stream]:
+    """The trained network and what it sees, from the cache or trained now."""
+    videos = load_data(experiment.data.dataset, experiment.data.every)
+    path = weights_path(experiment, videos.fingerprint)
+    if not path.exists():
+        run(experiment, store=store, need_weights=True)
+    stream = stream_of(experiment, store=store)
+    model = new_recognizer(experiment, classes=len(videos.clip_set.classes), stream=stream)
+    model.load_state_dict(load_file(path))
+    return model.eval(), stream
+
+
+def run(
+    experiment: Runnable,
+    *,
+    store: Store,
+    study: str = "single",
+    row: str = "run",
+    need_weights: bool = False,
+    wait: bool = True,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Record:
+    """Find the record of an experiment, or train and write it. What it depends on is found or run first.
+
+    Args:
+        experiment: what to run.
+        store: where records are.
+        study: the folder of the record.
+        row: the name of the row it belongs to.
+        need_weights: train also where the record exists but its weights do not (they are not committed).
+            The record that exists is kept.
+        wait: for another process that is at the same run.
+        progress: wraps the iterator over epochs or steps.
+
+    Raises:
+        DataError: the data or published weights are missing or broken.
+        filelock.Timeout: another process is at it, and `wait` is false.
+    """
+    videos, fold = fold_of(experiment.data)
+
+    def found() -> Record | None:
+        if need_weights and not weights_path(experiment, videos.fingerprint).exists():
+            return None
+        return store.find(identity(experiment), fingerprint=videos.fingerprint)
+
+    if record := found():
+        return record
+    with store.lock(identity(experiment)).acquire(timeout=-1 if wait else 0):
+        if record := found():  # another process made it while we waited
+            return record
+        kept = store.find(identity(experiment), fingerprint=videos.fingerprint)
+        if isinstance(experiment, SuperResolution):
+            network, result = _run_super_resolution(experiment, videos, fold, progress)
+        else:
+            network, result = _run_recognizer(experiment, videos, fold, store, progress)
+        weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        atomic_write(weights_path(experiment, videos.fingerprint), save(weights))
+        if kept is not None:
+            return kept
+        record = Record(
+            id=identity(experiment),
+            study=study,
+            row=row,
+            experiment=to_dict(experiment),
+            fingerprint=videos.fingerprint,
+            classes=list(videos.clip_set.classes),
+            fold_name=fold.name,
+            n_train=len(fold.train),
+            provenance=provenance(),
+            **result,
+        )
+        store.write(record)
+        return record
+
+
+def _run_super_resolution(
+    experiment: SuperResolution, videos: Videos, fold: Fold, progress: Callable
+) -> tuple[VideoSuperResolution, dict[str, Any]]:
+    kernel = experiment.data.kernel
+
+    def as_bytes(low: torch.Tensor) -> torch.Tensor:
+        return (low * 255).round().to(torch.uint8)
+
+    low = [as_bytes(low_resolution(videos[i], kernel=kernel)) for i in fold.train]  # (T, C, h, w)
+    high = [torch.from_numpy(np.array(videos[i])).permute(0, 3, 1, 2) for i in fold.train]  # (T, C, H, W)
+    start = time.perf_counter()
+    network, losses = train_super_resolution(
+        low=low,
+        high=high,
+        steps=experiment.steps,
+        batch=experiment.batch,
+        learning_rate=experiment.learning_rate,
+        seed=experiment.seed,
+        window=experiment.window,
+        width=experiment.width,
+        blocks=experiment.blocks,
+        progress=progress,
+    )
+    return network, {
+        "losses": losses,
+        "train_seconds": time.perf_counter() - start,
+        "quality": restoration_quality(videos, fold, kernel=kernel, network=network),
+    }
+
+
+def restoration_quality(
+    videos: Videos, fold: Fold, *, kernel: str, network: VideoSuperResolution
+) -> dict[str, dict[str, float]]:
+    """PSNR in dB and SSIM on every eighth frame of the test clips, for our network and each rival that is here."""
+    high = np.concatenate([videos[i][::8] for i in fold.test])
+    results = {}
+    for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr"):
+        try:
+            restore = restorer(source, network)
+        except DataError:  # published weights are not on this machine
+            continue
+        restored = [seen_frames(videos[i], source=source, kernel=kernel, restore=restore)[::8] for i in fold.test]
+        psnr, ssim = quality(high, np.concatenate(restored))
+        results[source] = {"psnr": round(psnr, 3), "ssim": round(ssim, 4)}
+    return results
+
+
+def _run_recognizer(
+    experiment: Experiment, videos: Videos, fold: Fold, store: Store, progress: Callable
+) -> tuple[Recognizer, dict[str, Any]]:
+    teacher = teacher_stream = None
+    if experiment.teacher is not None:
+        teacher, teacher_stream = trained_recognizer(experiment.teacher, store=store)
+    stream = stream_of(experiment, store=store)
+    model = new_recognizer(experiment, classes=len(videos.clip_set.classes), stream=stream)
+    start = time.perf_counter()
+    losses = fit(
+        model,
+        stream,
+        videos.labels,
+        fold.train,
+        recipe=experiment.recipe,
+        seed=experiment.seed,
+        teacher=teacher,
+        teacher_stream=teacher_stream,
+        weights=experiment.distillation,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - start
+    probabilities = evaluate(model, stream, fold.test, recipe=experiment.recipe)
+    names = [videos.clip_set.clips[i].name for i in fold.test]
+    return model, {
+        "losses": losses,
+        "train_seconds": seconds,
+        "clips": names,
+        "labels": [int(label) for label in videos.labels[fold.test]],
+        "groups": [videos.clip_set.clips[i].group for i in fold.test],
+        "probabilities": [[round(float(p), 5) for p in row] for row in probabilities],
+    }

@@ -1,0 +1,180 @@
+"""Running: what is found and what is run again, that no training sees a test actor, and the same bits twice."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import names_file_and_remedy
+from filelock import Timeout
+from small_experiments import DATA, RECIPE, network, student, teacher
+
+from lrar.clips import DataError
+from lrar.experiment import from_dict, identity
+from lrar.records import Store
+from lrar.running import fold_of, load_data, run, trained_recognizer, weights_path
+from lrar.training import Distillation, evaluate
+
+
+def kinds(trainings) -> list[str]:
+    made = [training.kind for training in trainings]
+    trainings.clear()
+    return sorted(made)
+
+
+def test_a_run_that_exists_is_found(ixmas, tmp_path, trainings):
+    first = run(student(), store=Store(tmp_path / "records"), study="full", row="full")
+    assert kinds(trainings) == ["recognizer", "recognizer", "super_resolution"]
+    for experiment in (student(), teacher(), network()):
+        assert run(experiment, store=Store(tmp_path / "records")).id == identity(experiment)
+    assert run(student(), store=Store(tmp_path / "records"), study="other", row="other") == first
+    assert kinds(trainings) == []
+
+
+CHANGES = {
+    "seed": (student(seed=1), ["recognizer"]),
+    "heads": (student(heads=2), ["recognizer"]),
+    "recipe": (student(recipe=replace(RECIPE, epochs=2)), ["recognizer"]),
+    "distillation": (student(distillation=Distillation(logit=0.6, feature=1.0)), ["recognizer"]),
+    "teacher's seed": (student(teacher=teacher(seed=1)), ["recognizer", "recognizer"]),
+    "network's steps": (student(super_resolution=network(steps=11)), ["recognizer", "super_resolution"]),
+    "source": (student(source="bicubic", super_resolution=None), ["recognizer"]),
+    "fold": (student(replace(DATA, fold=2)), ["recognizer", "recognizer", "super_resolution"]),
+    "kernel": (student(replace(DATA, kernel="area")), ["recognizer", "recognizer", "super_resolution"]),
+}
+
+
+def test_a_changed_field_runs_again_what_depends_on_it_alone(ixmas, tmp_path, trainings):
+    store = Store(tmp_path / "records")
+    run(student(), store=store)
+    kinds(trainings)
+    for name, (experiment, expected) in CHANGES.items():
+        run(experiment, store=store)
+        assert kinds(trainings) == expected, name
+
+
+def test_other_data_is_run_again(tiny_data, cache, tmp_path, trainings, monkeypatch):
+    shutil.copytree(tiny_data, tmp_path / "data")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
+    store = Store(tmp_path / "records")
+    for _ in range(2):
+        load_data.cache_clear()
+        run(teacher(), store=store)
+        assert kinds(trainings) == ["recognizer"]
+        video = next((tmp_path / "data" / "ixmas").glob("alba1_07_*.avi"))
+        shutil.copy(next((tmp_path / "data" / "ixmas").glob("amel1_07_*.avi")), video)
+    load_data.cache_clear()
+
+
+@pytest.mark.parametrize("fold", [0, 2])
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_no_training_sees_a_test_actor(ixmas, tmp_path, trainings, fold, stream):
+    data = replace(DATA, fold=fold)
+    videos, division = fold_of(data)
+    tested = videos.clip_set.clips[division.test[0]].group
+    experiment = student(data, stream=stream, teacher=teacher(data, stream=stream))
+    record = run(experiment, store=Store(tmp_path / "records"))
+
+    of_network, of_teacher, of_student = sorted(
+        trainings, key=lambda t: (t.kind == "recognizer", t.teacher is not None)
+    )
+    assert (of_network.kind, of_teacher.teacher) == ("super_resolution", None)
+    seen = {clip.numpy().tobytes() for clip in of_network.high}
+    content = [np.ascontiguousarray(video.transpose(0, 3, 1, 2)).tobytes() for video in videos]
+    assert seen == {content[i] for i in division.train}
+    assert not seen & {content[i] for i in division.test}
+    assert len(of_network.low) == len(division.train)
+    for training in (of_teacher, of_student):
+        assert training.clips == division.train.tolist()
+        assert tested not in {videos.clip_set.clips[i].group for i in training.clips}
+    assert set(record.groups) == {tested}
+    assert sorted(record.clips) == sorted(videos.clip_set.clips[i].name for i in division.test)
+    # What each looks at: the teacher at HR, the student at something else.
+    assert np.array_equal(of_teacher.frames, of_student.teacher_frames)
+    assert not np.array_equal(of_teacher.frames, of_student.frames)
+    if stream == "rgb":
+        assert np.array_equal(of_teacher.frames, np.concatenate(list(videos)))
+
+
+def test_what_a_record_holds(ixmas, tmp_path, trainings):
+    store = Store(tmp_path / "records")
+    record = run(student(), store=store, study="full", row="full")
+    videos, division = fold_of(DATA)
+    assert (record.study, record.row, record.stream, record.fold, record.seed) == ("full", "full", "rgb", 1, 0)
+    assert record.fold_name == division.name == "amel"
+    assert (record.n_train, len(record.clips)) == (12, 6)
+    assert record.classes == ["walk", "wave", "punch"]
+    assert record.labels == videos.labels[division.test].tolist()
+    assert np.array(record.probabilities).shape == (6, 3)
+    np.testing.assert_allclose(np.sum(record.probabilities, axis=1), 1, atol=1e-4)
+    assert from_dict(record.experiment) == student()
+    assert record.fingerprint == videos.fingerprint
+    assert record.losses == [1.0]
+    of_network = store.find(identity(network()))
+    assert {"nearest", "bicubic", "sr"} <= set(of_network.quality)
+    assert of_network.quality["sr"] == of_network.quality["bicubic"]  # an untrained one is bicubic
+    assert set(of_network.quality["sr"]) == {"psnr", "ssim"}
+
+
+def test_weights_are_made_again_where_only_the_record_exists(ixmas, tmp_path, trainings):
+    store = Store(tmp_path / "records")
+    record = run(teacher(), store=store)
+    path = weights_path(teacher(), record.fingerprint)
+    path.unlink()
+    before = store.path(record).stat().st_mtime_ns
+    assert kinds(trainings) == ["recognizer"]
+    run(teacher(), store=store)
+    assert kinds(trainings) == []
+    assert run(teacher(), store=store, need_weights=True) == record
+    assert kinds(trainings) == ["recognizer"]
+    assert path.exists()
+    assert store.path(record).stat().st_mtime_ns == before, "the record that exists is kept"
+
+
+def test_a_run_in_progress_elsewhere(ixmas, tmp_path, trainings):
+    store = Store(tmp_path / "records")
+    with Store(tmp_path / "records").lock(identity(teacher())), pytest.raises(Timeout):
+        run(teacher(), store=store, wait=False)
+    assert kinds(trainings) == []
+    run(teacher(), store=store, wait=False)
+    assert kinds(trainings) == ["recognizer"]
+
+
+def test_a_failed_training_leaves_no_record(ixmas, tmp_path, trainings, monkeypatch):
+    from lrar import running
+
+    def fails(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(running, "fit", fails)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(student(), store=Store(tmp_path / "records"))
+    assert Store(tmp_path / "records").records() == []
+    assert not [path for path in (tmp_path / "records").rglob("*") if path.suffix == ".part"]
+
+
+@pytest.mark.parametrize("fold", [3, -1])
+def test_no_such_fold(ixmas, fold):
+    with pytest.raises(DataError) as error:
+        fold_of(replace(DATA, fold=fold))
+    assert names_file_and_remedy(error, f"fold {fold}")
+
+
+def test_trained_for_real_it_gives_the_same_twice(ixmas, tmp_path, monkeypatch, one_thread):
+    """Two caches, two stores, the same bits; and the kept weights are those of the record."""
+    records = []
+    for place in ("first", "second"):
+        monkeypatch.setenv("LRAR_CACHE", str(tmp_path / place))
+        load_data.cache_clear()
+        records.append(run(student(), store=Store(tmp_path / place / "records")))
+    first, second = records
+    assert first.probabilities == second.probabilities
+    assert first.losses == second.losses
+    store = Store(tmp_path / "second" / "records")
+    of_networks = [Store(tmp_path / place / "records").find(identity(network())) for place in ("first", "second")]
+    assert of_networks[0].losses == of_networks[1].losses
+    assert of_networks[0].quality == of_networks[1].quality
+    assert of_networks[0].quality["sr"] != of_networks[0].quality["bicubic"]
+    model, stream = trained_recognizer(student(), store=store)
+    again = evaluate(model, stream, fold_of(DATA)[1].test, recipe=RECIPE)
+    np.testing.assert_allclose(again, second.probabilities, atol=1e-5)
