@@ -64,7 +64,7 @@ class Experiment:
 
     Attributes:
         data: clips and fold.
-        stream: `rgb` or `flow`.
+        stream: `rgb`, `flow` or `difference`; see `lrar.streams.make_stream`.
         source: what the stream sees: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
         super_resolution: our network, where source is `sr`.
         flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.

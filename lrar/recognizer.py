@@ -43,7 +43,7 @@ class Recognizer(nn.Module):
         """Make a stream.
 
         Args:
-            stream: `rgb` or `flow`.
+            stream: `rgb`, `flow` or `difference`.
             classes: number of classes.
             clip: `(T, H, W)` of the frames it will see.
             in_channels: C of the frames.
@@ -67,7 +67,7 @@ class Recognizer(nn.Module):
         """Recognise clips.
 
         Args:
-            frames: `(B, C, T, H, W)`; RGB or grey in [0, 1], flow in px.
+            frames: `(B, C, T, H, W)`; RGB or grey in [0, 1], flow in px, differences in [-1, 1].
             return_maps: also give attention maps.
         """
         features = self.backbone(frames)  # (B, D, T', H', W')

@@ -37,7 +37,8 @@ class Stream:
     """The frames of every clip as one stream sees them, in one memory-mapped array.
 
     Attributes:
-        frames: `(ΣT, H, W, C)`: uint8 grey or RGB, or float16 flow in px. All clips have one size.
+        frames: `(ΣT, H, W, C)`: uint8 grey or RGB, or float16: flow in px (C = 2) or differences of frames in [-1, 1].
+            All clips have one size.
         starts: first frame of each clip.
         lengths: frames of each clip.
     """
@@ -53,6 +54,10 @@ class Stream:
     @property
     def channels(self) -> int:
         return self.frames.shape[3]
+
+    @property
+    def is_flow(self) -> bool:
+        return self.channels == 2  # frames and their differences have one channel or three
 
     def __getitem__(self, clip: int) -> np.ndarray:
         return self.frames[self.starts[clip] : self.starts[clip] + self.lengths[clip]]
@@ -123,27 +128,28 @@ def make_stream(
     Args:
         videos: decoded HR clips, all of one frame size.
         source: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
-        stream: `rgb` or `flow`.
+        stream: `rgb`, `flow`, or `difference`: each frame taken from the next, for where flow costs too much.
         kernel: how LR is made.
         flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.
         network: the trained network where source is `sr`.
         network_key: what identifies that network.
         cache: the cache folder; by default `lrar.clips.cache_folder()`.
     """
-    flow = stream == "flow"
-    assert flow == (flow_method is not None), (stream, flow_method)
+    if stream not in ("rgb", "flow", "difference"):
+        raise ValueError(f"{stream!r} is no stream; known: rgb, flow, difference.")
+    assert (stream == "flow") == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
     code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
     key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code])
     name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     path = (cache or cache_folder()) / "streams" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    lengths = np.array([shape[0] - flow for shape in videos.shapes])
+    lengths = np.array([shape[0] - (stream != "rgb") for shape in videos.shapes])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     if not path.exists():
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _write(videos, path, int(lengths.sum()), source, kernel, flow_method, network)
+                _write(videos, path, int(lengths.sum()), source, stream, kernel, flow_method, network)
     return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths)
 
 
@@ -152,6 +158,7 @@ def _write(
     path: Path,
     total: int,
     source: str,
+    stream: str,
     kernel: str,
     flow_method: str | None,
     network: VideoSuperResolution | None,
@@ -164,15 +171,17 @@ def _write(
     array = np.lib.format.open_memmap(
         part,
         mode="w+",
-        dtype=np.float16 if flow_method else np.uint8,
-        shape=(total, height, width, 2 if flow_method else channels),
+        dtype=np.uint8 if stream == "rgb" else np.float16,
+        shape=(total, height, width, 2 if stream == "flow" else channels),
     )
     position = 0
     try:
         for video in videos:
             frames = seen_frames(video, source=source, kernel=kernel, restore=restore)
-            if flow_method:
+            if stream == "flow":
                 frames = optical_flow(frames, method=flow_method)
+            elif stream == "difference":
+                frames = np.diff(frames.astype(np.float32), axis=0) / 255
             array[position : position + len(frames)] = frames
             position += len(frames)
         assert position == total, (position, total)

@@ -102,17 +102,16 @@ def shifted(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def cut(stream: Stream, draw: Draw) -> torch.Tensor:
-    """The batch that a draw describes, `(B, C, T, H, W)`: grey or RGB in [0, 1], flow in px."""
-    flow = stream.frames.dtype != np.uint8
+    """The batch that a draw describes, `(B, C, T, H, W)`: grey or RGB in [0, 1], flow in px, differences in [-1, 1]."""
     frames = stream.frames[stream.starts[draw.clips][:, None] + draw.times]  # (B, T, H, W, C)
     if draw.shifts.any():
         frames = np.stack([shifted(clip, *shift) for clip, shift in zip(frames, draw.shifts, strict=True)])
     batch = torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float()  # (B, C, T, H, W)
-    if not flow:
+    if stream.frames.dtype == np.uint8:
         batch = batch / 255
     if draw.flips.any():
         flips = torch.from_numpy(draw.flips)
-        batch[flips] = mirror(batch[flips], flow=flow)
+        batch[flips] = mirror(batch[flips], flow=stream.is_flow)
     return batch
 
 

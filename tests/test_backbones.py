@@ -7,7 +7,14 @@ from lrar.backbones import BACKBONES, CompactConvNet, feature_shape, make_backbo
 from lrar.weights import I3D_FILE, check
 
 # Frames of 24x12 are enlarged to 112x56 by the larger ones.
-SHAPES = {"compact": (2, 2, 1), "i3d": (1, 4, 2), "r3d_18": (1, 7, 4), "mc3_18": (8, 7, 4), "r2plus1d_18": (1, 7, 4)}
+SHAPES = {
+    "compact": (2, 2, 1),
+    "tiny": (2, 2, 1),
+    "i3d": (1, 4, 2),
+    "r3d_18": (1, 7, 4),
+    "mc3_18": (8, 7, 4),
+    "r2plus1d_18": (1, 7, 4),
+}
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -48,12 +55,22 @@ def test_every_parameter_of_the_compact_network_learns():
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_the_tiny_network_is_a_quarter_of_the_compact_one():
+    sizes = [
+        sum(parameter.numel() for parameter in make_backbone(name, in_channels=1, stream="rgb").parameters())
+        for name in ("compact", "tiny")
+    ]
+    assert 3.8 < sizes[0] / sizes[1] < 4.2
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("name", "stream", "values", "expected"),
     [
         ("compact", "rgb", [0.0, 0.5, 1.0], [-1, 0, 1]),
         ("compact", "flow", [-30.0, 0.5, 5.0], [-30, 0.5, 5]),  # stays in px
+        ("compact", "difference", [-1.0, 0.0, 0.5], [-1, 0, 0.5]),  # is centred as it is
+        ("mc3_18", "difference", [-1.0, 0.0, 0.5], [-1, 0, 0.5]),
         ("mc3_18", "rgb", [0.0, 0.5, 1.0], [-1, 0, 1]),
         ("mc3_18", "flow", [-30.0, 0.0, 5.0], [-1, 0, 0.25]),  # clipped at 20 px
     ],
@@ -81,5 +98,7 @@ def test_flow_grows_with_the_frame():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="'c3d' is no backbone; known: compact, i3d, r3d_18, mc3_18, r2plus1d_18"):
+    with pytest.raises(
+        ValueError, match="'c3d' is no backbone; known: compact, tiny, i3d, r3d_18, mc3_18, r2plus1d_18"
+    ):
         make_backbone("c3d", in_channels=3, stream="rgb")

@@ -110,6 +110,18 @@ def test_flow_is_that_of_the_seen_frames(ixmas):
         assert np.array_equal(rgb[i], seen_frames(videos[i], source="bicubic"))
 
 
+def test_differences_are_those_of_the_seen_frames(ixmas):
+    videos = load_videos(load_clip_set("ixmas6").thinned(2))
+    rgb = make_stream(videos, source="bicubic", stream="rgb")
+    difference = make_stream(videos, source="bicubic", stream="difference")
+    assert (difference.channels, difference.is_flow) == (1, False)
+    assert difference.lengths.tolist() == [9] * 9
+    for i in range(len(videos)):
+        expected = (rgb[i][1:].astype(int) - rgb[i][:-1]) / 255
+        np.testing.assert_allclose(difference[i].astype(float), expected, atol=1e-3)
+    assert difference.frames.min() < 0 < difference.frames.max()
+
+
 def test_clips_of_different_length_keep_their_frames(tmp_path):
     frames = np.random.default_rng(0).integers(0, 255, (9, 32, 24, 1), np.uint8)
     stream = make_stream(videos_of(frames[:2], frames[2:7], frames[7:], fingerprint="a"), source="hr", stream="rgb")
@@ -174,6 +186,8 @@ def test_unknown_names(tmp_path):
     videos = videos_of(twins()[0], fingerprint="a")
     with pytest.raises(ValueError, match="'magic' is no source of frames; known: hr, nearest, area, bicubic, espcn"):
         make_stream(videos, source="magic", stream="rgb", cache=tmp_path)
+    with pytest.raises(ValueError, match="'magic' is no stream"):
+        make_stream(videos, source="hr", stream="magic", cache=tmp_path)
     with pytest.raises(ValueError, match="'magic' is no downsampler"):
         make_stream(videos, source="bicubic", stream="rgb", kernel="magic", cache=tmp_path)
     with pytest.raises(ValueError, match="'magic' is no flow method"):

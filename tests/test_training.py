@@ -110,6 +110,15 @@ def test_only_what_is_drawn_is_flipped():
     assert not torch.equal(batch[1], batch[0])
 
 
+@pytest.mark.parametrize(("channels", "sign"), [(2, -1), (1, 1)])
+def test_mirroring_negates_flow_but_not_differences(channels, sign):
+    frames = np.random.default_rng(0).normal(size=(3, 4, 4, channels)).astype(np.float16)
+    stream = Stream(frames=frames, starts=np.array([0]), lengths=np.array([3]))
+    plain, mirrored = cut(stream, draw_of([0, 0], [[1], [1]], flips=[False, True]))
+    assert torch.equal(mirrored[0], sign * plain[0].flip(-1))
+    assert torch.equal(plain[0, 0], torch.from_numpy(frames[1, :, :, 0]).float())
+
+
 def test_training_draws_cover_the_training_clips_once():
     stream, _ = eight_clips()
     clips = np.array([0, 2, 3, 5, 6, 7])
