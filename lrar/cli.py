@@ -105,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sample", type=positive, default=1, help="records to draw")
     made.add_argument("--dataset", help="only records of this data set")
     made.add_argument("--seed", type=int, default=int(time.time()), help="of the draw; by default another each time")
+    made.add_argument(
+        "--vouch",
+        action="store_true",
+        help="draw records older than the code; where each probability comes out the same, let the code count as theirs",
+    )
     made.add_argument("--tolerance", type=int, default=1, help="clips by which an accuracy may differ")
     with_records(made)
 

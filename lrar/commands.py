@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lrar.clips import DataError, decode, load_videos
 from lrar.datasets import load_clip_set
 from lrar.experiment import from_dict, identity
+from lrar.provenance import vouch
 from lrar.records import Record, Store, manifest, older_than_code, write_index
 from lrar.running import run
 from lrar.statistics import compare, table
@@ -157,22 +158,9 @@ def single_run(arguments: argparse.Namespace) -> int:
 
 def audit(arguments: argparse.Namespace) -> int:
     """Train a sample of committed records again from nothing, and print both accuracies."""
-    everything = [record for record in Store(arguments.records).records() if record.probabilities]
-    records, absent = [], set()
-    for record in everything:
-        if arguments.dataset not in (None, record.dataset):
-            continue
-        try:
-            load_clip_set(record.experiment["data"]["dataset"])
-            records.append(record)
-        except DataError:
-            absent.add(record.dataset)
-    for dataset in sorted(absent):
-        print(f"{dataset}: not audited, its clips are not on this machine", flush=True)
-    if not records:
-        raise DataError(f"{arguments.records}: no records of data that is on this machine. Set LRAR_DATA.")
+    records = _auditable(arguments)
     sample = random.Random(arguments.seed).sample(records, min(arguments.sample, len(records)))
-    worst = 0
+    worst, changed = 0, []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LRAR_CACHE"] = folder  # nothing that was trained before may be used
         for record in sample:
@@ -181,13 +169,50 @@ def audit(arguments: argparse.Namespace) -> int:
             again = run(from_dict(record.experiment), store=Store(Path(folder) / "records"))
             difference = int(again.correct.sum()) - int(record.correct.sum())
             worst = max(worst, abs(difference))
-            note = f", made by older code ({', '.join(older_than_code(record))})" if older_than_code(record) else ""
+            older = older_than_code(record)
+            same = again.probabilities == record.probabilities
+            if not same:
+                changed.append(record)
+            note = f", made by older code ({', '.join(older)})" if older else ""
             print(
                 f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}: recorded "
-                f"{int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}{note}",
+                f"{int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}, "
+                f"probabilities {'the same' if same else 'differ'}{note}",
                 flush=True,
             )
+    if arguments.vouch:
+        if changed:
+            print(
+                f"lrar: {len(changed)} of {len(sample)} came out otherwise, so nothing is vouched for", file=sys.stderr
+            )
+            return 1
+        for record in sample:
+            vouch(record.provenance["code"], set(older_than_code(record)), shown_by=[record.id for record in sample])
     return 0 if worst <= arguments.tolerance else 1
+
+
+def _auditable(arguments: argparse.Namespace) -> list[Record]:
+    """The records whose clips are on this machine; to vouch for code, those that are older than it."""
+    records, absent = [], set()
+    for record in Store(arguments.records).records():
+        if not record.probabilities or arguments.dataset not in (None, record.dataset):
+            continue
+        if arguments.vouch and not older_than_code(record):
+            continue
+        try:
+            load_clip_set(record.experiment["data"]["dataset"])
+            records.append(record)
+        except DataError:
+            absent.add(record.dataset)
+    for dataset in sorted(absent):
+        print(f"{dataset}: not audited, its clips are not on this machine", flush=True)
+    if not records and arguments.vouch:
+        raise DataError(
+            f"{arguments.records}: no records here are older than the code. Nothing needs to be vouched for."
+        )
+    if not records:
+        raise DataError(f"{arguments.records}: no records of data that is on this machine. Set LRAR_DATA.")
+    return records
 
 
 def records_check(arguments: argparse.Namespace) -> int:

@@ -2,18 +2,25 @@
 
 Each record holds a digest of every module that could change its result, so that a page can say when a record is older
 than the code. What an experiment is (`lrar.experiment`) counts by its values, which the record holds.
+
+Code that was changed without changing a result can be shown to be so: `lrar audit --vouch` trains records of the older
+code again, and where every probability comes out the same, `same_results.json` says that the newer code counts as the
+older.
 """
 
 import ast
 import datetime
 import hashlib
 import importlib.metadata
+import json
 import platform
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from lrar.clips import atomic_write
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
 DECIDING_MODULES = (
@@ -66,16 +73,43 @@ def processor() -> str:
 
 @lru_cache(maxsize=1)
 def code_digest() -> dict[str, str]:
-    """A digest of each module that decides results. Comments, docstrings and layout do not count."""
+    """A digest of each module that decides results. Comments, docstrings and layout do not count.
+
+    Code that was shown to give the same results as older code has the older code's digest.
+    """
     folder = Path(__file__).parent
+    same = same_results()
     digests = {}
     for module in (*DECIDING_MODULES, *OPTIONAL_MODULES):
         tree = ast.parse((folder / f"{module}.py").read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
                 node.body = node.body[1:]
-        digests[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
+        digests[module] = same.get(module, {}).get(digest, {}).get("as", digest)
     return digests
+
+
+def same_results() -> dict[str, dict[str, dict[str, Any]]]:
+    """By module and digest: the digest of the older code whose results it gives, and the records that showed it."""
+    path = Path(__file__).with_name("same_results.json")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def vouch(made_by: dict[str, str], modules: set[str], *, shown_by: list[str]) -> None:
+    """Let today's code of some modules count as the code of a record that it has reproduced.
+
+    Args:
+        made_by: the digests in the record.
+        modules: those that have changed since.
+        shown_by: the hashes of the experiments that were run again.
+    """
+    same, now = same_results(), code_digest()
+    for module in sorted(modules):
+        same.setdefault(module, {})[now[module]] = {"as": made_by[module], "shown_by": shown_by}
+    text = json.dumps(same, indent=1, sort_keys=True) + "\n"
+    atomic_write(Path(__file__).with_name("same_results.json"), text.encode())
+    code_digest.cache_clear()
 
 
 def deciding_modules(experiment: dict[str, Any]) -> set[str]:
@@ -94,7 +128,7 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
         modules.discard("distillation")
     if experiment["stream"] != "flow":
         modules.discard("flow")
-    if experiment["backbone"] != "compact":
+    if experiment["backbone"] not in ("compact", "tiny"):
         modules.add("i3d")  # which prepares the frames of the other backbones too
     if experiment["teacher"]:
         modules |= deciding_modules(experiment["teacher"])

@@ -4,15 +4,17 @@ import argparse
 import json
 import re
 import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import render, write_video
 
-from lrar import commands
+from lrar import commands, provenance
 from lrar.cli import main, parser
 from lrar.clips import DataError
-from lrar.records import Store
+from lrar.records import Store, older_than_code
 from lrar.running import load_data
 
 QUICK = ("--dataset", "ixmas6", "--profile", "quick")
@@ -216,6 +218,49 @@ def test_audit_notices_a_record_that_is_not_real(capsys, ixmas, tmp_path, traini
         assert code == (0 if recorded == now else 1)
         codes.add(code)
     assert 1 in codes
+
+
+def test_vouching_for_code_that_gives_the_same_results(capsys, ixmas, tmp_path, trainings, monkeypatch):
+    package = tmp_path / "lrar"
+    shutil.copytree(
+        Path(provenance.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors")
+    )
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    records = ("--records", tmp_path / "records")
+    audit = ("audit", "--vouch", "--sample", "2", *records)
+    for stream in ("rgb", "flow"):
+        assert call(capsys, "run", "plain", *QUICK, "--stream", stream, *records)[0] == 0
+    assert "Nothing needs to be vouched for" in complaint(capsys, *audit)
+    try:
+        training = package / "training.py"
+        training.write_text(training.read_text() + "\nunused = 0\n")
+        provenance.code_digest.cache_clear()
+        store = Store(tmp_path / "records")
+        assert [older_than_code(record) for record in store.records()] == [["training"]] * 2
+
+        paths = sorted((tmp_path / "records").glob("*/*/*.json"))
+        genuine = paths[0].read_text()
+        content = json.loads(genuine)
+        content["probabilities"][0][0] += 0.00001
+        paths[0].write_text(json.dumps(content))
+        code, out, lines = call(capsys, *audit)
+        assert (code, len(lines)) == (1, 1)
+        assert "probabilities differ, made by older code (training)" in out
+        assert provenance.same_results() == {}
+
+        paths[0].write_text(genuine)
+        code, out, lines = call(capsys, *audit)
+        assert (code, lines) == (0, [])
+        assert out.count("probabilities the same") == 2
+        assert [older_than_code(record) for record in store.records()] == [[], []]
+        (entry,) = provenance.same_results()["training"].values()
+        assert sorted(entry["shown_by"]) == sorted(record.id for record in store.records())
+
+        training.write_text(training.read_text() + "\nunused = 1\n")
+        provenance.code_digest.cache_clear()
+        assert older_than_code(store.records()[0]) == ["training"], "what was shown holds for that code alone"
+    finally:
+        provenance.code_digest.cache_clear()
 
 
 def test_a_study_prints_its_own_profile_and_protocol(capsys, ixmas, tmp_path, trainings):
