@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import names_file_and_remedy
+from dask.distributed import LocalCluster
 
 from lrar.clips import DataError
 from lrar.experiment import identity
@@ -232,6 +233,21 @@ def test_two_processes_share_a_store(ixmas, tmp_path):
     assert assert_whole(tmp_path / "records") == 14
     assert len((tmp_path / "log").read_text().splitlines()) == 14, "a run was made twice"
     assert json.loads((tmp_path / "records" / "manifest.json").read_text()) == manifest(tmp_path / "records")
+
+
+def test_a_dask_cluster_makes_the_same_records(ixmas, tmp_path):
+    """A scheduler and two workers, each a process of its own, as on a cluster; then the same runs in this process."""
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("teacher", "plain"))[:4]
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        done = dict(run_study(listed, root=tmp_path / "cluster", scheduler=cluster.scheduler_address))
+        assert set(done) == set(listed)
+        again = list(run_study(listed, root=tmp_path / "cluster", scheduler=cluster.scheduler_address))
+    assert assert_whole(tmp_path / "cluster") == 4
+    assert dict(again) == done
+    for task in listed:
+        here = run_task(task, tmp_path / "here", 1)
+        assert here.probabilities == done[task].probabilities, "one thread gives the same bits anywhere"
+        assert here.losses == done[task].losses
 
 
 def wait_until(holds: Callable[[], bool], *, seconds: float) -> None:
