@@ -1,5 +1,10 @@
-"""Shared by all tests: a tiny data set as real video files, and folders of its own for each test."""
+"""Shared by all tests: a tiny data set as real video files, folders of its own for each test, and a browser.
 
+`LRAR_BROWSER` names a Chromium or Chrome.
+"""
+
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
-def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: str = "gray") -> Path:
+def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: str = "gray", rate: int = 15) -> Path:
     """Encode uint8 grey `(T, H, W)` or RGB `(T, H, W, 3)`."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=15)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = video.shape[1:3]
         stream.pix_fmt = pixels
         container.start_encoding()
@@ -139,3 +144,18 @@ def trainings(monkeypatch) -> list[Training]:
     monkeypatch.setattr(running, "fit", fit)
     monkeypatch.setattr(running, "train_super_resolution", train_super_resolution)
     return seen
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium or Chrome of this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("LRAR_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium or Chrome here to look at the pages with: install one, or name it in LRAR_BROWSER")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--disable-quic"])
+        yield browser
+        browser.close()

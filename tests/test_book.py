@@ -1,6 +1,6 @@
 """The book is built here, and its pages are looked at: by a parser, and by a browser where there is one.
 
-`LRAR_BOOK` names a folder with a built book to look at instead; `LRAR_BROWSER` names a Chromium or Chrome.
+`LRAR_BOOK` names a folder with a built book to look at instead.
 """
 
 import functools
@@ -8,7 +8,6 @@ import http.server
 import os
 import pkgutil
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -217,13 +216,6 @@ def test_each_image_has_alternative_text(html):
             assert text and not re.fullmatch(r"\S+\.(png|svg|jpe?g|gif)", text), f"{page.relative_to(html)}: {image}"
 
 
-def find_browser() -> str | None:
-    """A Chromium or Chrome on this machine."""
-    if chosen := os.environ.get("LRAR_BROWSER"):
-        return chosen
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
 @pytest.fixture(scope="session")
 def address(html) -> Iterator[str]:
     """The built book, served on this machine."""
@@ -237,19 +229,6 @@ def address(html) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium or Chrome here to look at the pages with: install one, or name it in LRAR_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--disable-quic"])
-        yield browser
-        browser.close()
 
 
 # The widest element that sticks out of the page, for the message; what scrolls by itself does not stick out.
