@@ -20,8 +20,11 @@ import yaml
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from lrar.chapters import complete_chapter, write_runs
 from lrar.clips import atomic_write
 from lrar.pages import write_fragments
+from lrar.rerun import with_install_cell
+from lrar.trace import PAGE as RUNS_PAGE
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -179,7 +182,7 @@ def table_of_contents(datasets: Sequence[str], *, out: Path = BOOK) -> tuple[Pat
     missing = asked - {folder(part) for part in parts}
     if not missing and len(parts) == len(toc["parts"]):
         return whole, True
-    names = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+    names = [*(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))), RUNS_PAGE]
     for place in sorted(missing):
         chapters = [{"file": f"{place}/{name}"} for name in names]
         parts.insert(-1, {"caption": os.path.basename(place), "chapters": chapters})
@@ -259,7 +262,9 @@ def build_book(
             start = time.monotonic()
             say(f"{dataset}/{notebook.stem} ...")
             execute(notebook, chapters / notebook.name, parameters)
+            complete_chapter(chapters / notebook.name, parameters=parameters)
             say(f"{dataset}/{notebook.stem}: {time.monotonic() - start:.0f} s")
+        write_runs(chapters, parameters=parameters)
     start = time.monotonic()
     say("building the pages ...")
     write_fragments()
@@ -271,7 +276,13 @@ def build_book(
 
 
 def refresh_notebooks(*, say: Callable[[str], None] = print) -> None:
-    """Execute the committed notebooks again, in place, with the parameters they hold."""
+    """Execute the committed notebooks again, in place, with the parameters they hold.
+
+    With `LRAR_REPOSITORY`, their first cell learns where the library can be fetched from.
+    """
     for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
         say(f"{notebook.name} ...")
+        content = nbformat.read(notebook, as_version=4)
+        with_install_cell(content, os.environ.get("LRAR_REPOSITORY", ""))
+        atomic_write(notebook, nbformat.writes(content).encode())
         execute(notebook, notebook)

@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--sample", type=positive, default=1, help="records to draw")
     made.add_argument("--dataset", help="only records of this data set")
+    made.add_argument("--experiment", default="", metavar="HASH", help="only the record whose hash begins so")
     made.add_argument("--seed", type=int, default=int(time.time()), help="of the draw; by default another each time")
     made.add_argument(
         "--vouch",

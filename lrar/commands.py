@@ -197,7 +197,7 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
     for record in Store(arguments.records).records():
         if not record.probabilities or arguments.dataset not in (None, record.dataset):
             continue
-        if arguments.vouch and not older_than_code(record):
+        if not record.id.startswith(arguments.experiment) or (arguments.vouch and not older_than_code(record)):
             continue
         try:
             load_clip_set(record.experiment["data"]["dataset"])
@@ -211,7 +211,8 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
             f"{arguments.records}: no records here are older than the code. Nothing needs to be vouched for."
         )
     if not records:
-        raise DataError(f"{arguments.records}: no records of data that is on this machine. Set LRAR_DATA.")
+        which = f" whose hash begins with {arguments.experiment}" if arguments.experiment else ""
+        raise DataError(f"{arguments.records}: no records{which} of data that is on this machine. Set LRAR_DATA.")
     return records
 
 

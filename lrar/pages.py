@@ -20,7 +20,8 @@ from lrar.experiment import Data, SuperResolution
 from lrar.replay import Runs, existing
 from lrar.statistics import compare
 from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim
-from lrar.tables import Table
+from lrar.table import Table
+from lrar.trace import on_page
 from lrar.training import Recipe
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -85,8 +86,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
 
 
 def fragment(table: Table) -> str:
-    """A table with its caption, as Markdown."""
-    return f"*{table.caption}*\n\n{table.markdown()}\n"
+    """A table with its caption, as Markdown; its numbers lead to their runs."""
+    return table.directive(address=on_page(DATASET)) + "\n"
 
 
 def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:

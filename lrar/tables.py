@@ -1,102 +1,19 @@
-"""Tables as the book prints them: one decimal, intervals in brackets, the same in a notebook, on a page and in the README.
+"""The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
-A table is plain text in cells, so that what a reader sees is what a test compares; it carries no id, no time of day and
-no style of its own but the alignment of its numbers.
-"""
-
-import re
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
 from lrar import statistics
+from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import older_than_code
 from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, bootstrap_interval, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
+from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, out_of, signed
 
 SEEN = ("rgb", "flow", "both")
-
-# Names of rows for people. Distilled and attending students all see the frames of our SR.
-ROW_NAMES = {
-    "teacher": "HR teacher",
-    "plain": "plain (bicubic)",
-    "nearest": "nearest",
-    "espcn": "ESPCN",
-    "fsrcnn": "FSRCNN",
-    "sr": "our SR",
-    "logit": "logit distillation",
-    "feature": "feature distillation",
-    "attention_transfer": "attention transfer",
-    "all": "all three losses",
-    "temporal": "temporal attention",
-    "spatial": "spatial attention",
-    "joint": "joint attention",
-    "factorised": "factorised attention",
-    "full": "full system",
-}
-DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
-PROTOCOL_NAMES = {
-    "actor": "leave one actor out",
-    "random": "random clips",
-    "camera": "leave one camera out",
-    "inner": "inner split",
-}
-FIXED_SPACE = "\u00a0"  # numbers that belong together stay on one line
-NOTHING = "No records yet."
-NUMBER = re.compile(r"[\d\s+−–.,/<\[\]]*(of\s\d+)?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A caption, column heads, and rows of text.
-
-    Attributes:
-        caption: one sentence that says whose numbers these are.
-        head: names of the columns.
-        body: the rows.
-    """
-
-    caption: str
-    head: tuple[str, ...]
-    body: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """The table without its caption, as a Markdown pipe table."""
-        if not self.body:
-            return NOTHING
-        align = ["--:" if self._holds_numbers(column) else ":--" for column in range(len(self.head))]
-        lines = [self.head, align, *self.body]
-        return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
-
-    def _holds_numbers(self, column: int) -> bool:
-        return column > 0 and all(NUMBER.fullmatch(line[column]) for line in self.body)
-
-    def _repr_html_(self) -> str:
-        columns = range(len(self.head))
-        aligned = [f' style="text-align: {"right" if self._holds_numbers(i) else "left"}"' for i in columns]
-        head = "".join(f'<th scope="col"{a}>{escape(c)}</th>' for c, a in zip(self.head, aligned, strict=True))
-        body = "\n".join(
-            "<tr>" + "".join(f"<td{a}>{_html(c)}</td>" for c, a in zip(line, aligned, strict=True)) + "</tr>"
-            for line in self.body or [(NOTHING,) + ("",) * (len(self.head) - 1)]
-        )
-        caption = f'<caption style="caption-side: top; text-align: left">{escape(self.caption)}</caption>'
-        # The class is pandas': the book's theme knows it, and styles it for dark pages.
-        return (
-            f'<table class="dataframe table">\n{caption}\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{body}\n</tbody>\n</table>"
-        )
-
-    def __repr__(self) -> str:
-        return f"{self.caption}\n{self.markdown()}"
-
-
-def _html(cell: str) -> str:
-    """A cell in HTML; what stands in backticks is code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(cell))
 
 
 def setting(runs: Runs) -> str:
@@ -132,27 +49,14 @@ def note(runs: Runs) -> str:
     return textwrap.fill(text, 80)
 
 
-def signed(value: float) -> str:
-    """Points with their sign; nan is a dash."""
-    return "–" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
-
-
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """`[low, high]`; a dash where there is none."""
-    if np.isnan(low):
-        return "–"
-    ends = (signed(low), signed(high)) if sign else (f"{low:.1f}", f"{high:.1f}")
-    return f"[{', '.join(ends)}]".replace(" ", FIXED_SPACE)
+def count_runs(runs: Runs, row: str, stream: str) -> str:
+    """How many runs stand behind a row's number, in words; two are fused into one where the stream is both."""
+    return counted(len(runs.of(row, stream=None if stream == "both" else stream)), "run")
 
 
 def of_folds(count: int, runs: Runs) -> str:
     """`10`, or `7 of 10` where folds are missing."""
     return out_of(count, runs.folds)
-
-
-def out_of(count: int, expected: int) -> str:
-    """`3`, or `1 of 3` where some are missing."""
-    return f"{count} of {expected}".replace(" ", FIXED_SPACE) if count < expected else str(count)
 
 
 def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
@@ -181,7 +85,14 @@ def coverage(runs: Runs) -> Table:
         command = f"`lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}`"
         if not has_weights(row):
             command = "needs published weights, see `lrar weights check`"
-        cells = [f"{count} of {expected or '?'}".replace(" ", FIXED_SPACE) for count in counts]
+        cells = [
+            Traced(
+                f"{count} of {expected or '?'}".replace(" ", FIXED_SPACE),
+                row=row,
+                says=f"{stream} runs of {ROW_NAMES[row]}",
+            )
+            for stream, count in zip(STREAMS, counts, strict=True)
+        ]
         body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
     return Table(
         caption=f"Runs that exist ({setting(runs)}, profile {runs.profile}).",
@@ -215,19 +126,21 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
     """
     body = []
     for _, line in statistics.table(runs.records, rows=tuple(rows) or runs.rows).iterrows():
+        row, stream, span = line["row"], line["stream"], interval(line["low"], line["high"])
+        says = f"{ROW_NAMES[row]}, {stream}: {count_runs(runs, row, stream)}, {counted(line['clips'], 'clip')}; 95 % interval {span}"
         cells = (
-            ROW_NAMES.get(line["row"], line["row"]),
-            line["stream"],
-            f"{line['accuracy']:.1f}",
-            interval(line["low"], line["high"]),
+            ROW_NAMES[row],
+            stream,
+            Traced(f"{line['accuracy']:.1f}", row=row, says=says),
+            span,
             "–" if np.isnan(line["spread"]) else f"{line['spread']:.1f}",
             of_folds(line["folds"], runs),
-            out_of(line["seeds"], runs.seeds(line["row"])),
+            out_of(line["seeds"], runs.seeds(row)),
             str(line["clips"]),
             f"{line['seconds']:.1f}",
         )
         if paper:
-            cells = (*cells, paper.get(line["row"], "–") if line["stream"] == "both" else "–")
+            cells = (*cells, paper.get(row, "–") if stream == "both" else "–")
         body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
@@ -248,13 +161,21 @@ def comparisons(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> dict[
     return {key: result for key, result in results.items() if result is not None}
 
 
+def difference(result: Comparison, runs: Runs, *, row: str, baseline: str, stream: str) -> Traced:
+    """A row less its baseline, in points, with what stands behind it."""
+    sides = [f"{ROW_NAMES[side]} ({count_runs(runs, side, stream)})" for side in (row, baseline)]
+    span = interval(result.low, result.high, sign=True)
+    says = f"{' less '.join(sides)}, {stream}, {counted(result.n_clips, 'clip')}; 95 % interval {span}"
+    return Traced(signed(result.difference), row=row, says=says)
+
+
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table:
     """Every row less its baseline on the same clips."""
     body = [
         (
-            ROW_NAMES.get(row, row),
+            ROW_NAMES[row],
             stream,
-            signed(result.difference),
+            difference(result, runs, row=row, baseline=baseline, stream=stream),
             interval(result.low, result.high, sign=True),
             verdict(result, runs, row=row, baseline=baseline),
             f"{result.gained} / {result.lost}".replace(" ", FIXED_SPACE),
@@ -266,7 +187,7 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     ]
     head = ("row", "stream", "points", "95 % interval", "better?", "clips +/−", "p", "folds", "seeds")
     caption = (
-        f"Difference to {ROW_NAMES.get(baseline, baseline)} on the same clips, in points of accuracy ({setting(runs)}). "
+        f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({setting(runs)}). "
         "Clips gained and lost, and McNemar's p, are the first seed's."
     )
     return Table(caption=caption, head=head, body=tuple(body))
@@ -296,7 +217,8 @@ def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
     numbers = ("–", "–", of_folds(0, runs), "–")
     if result is not None:
         span = interval(result.low, result.high, sign=True)
-        numbers = (signed(result.difference), span, of_folds(result.folds, runs), str(result.seeds))
+        points = difference(result, runs, row=claim.row, baseline=claim.baseline, stream=stream)
+        numbers = (points, span, of_folds(result.folds, runs), str(result.seeds))
     return (f"{claim.name}: {claim.text}", stream, words, *numbers)
 
 
@@ -308,13 +230,14 @@ def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
     body = []
     for fold in sorted(names):
         cells = []
-        for result in results:
+        for row, result in zip(rows, results, strict=True):
             values = [share for key, share in result.correct.items() if result.fold[key] == fold]
-            cells.append(f"{100 * np.mean(values):.1f}" if values else "–")
+            says = f"{ROW_NAMES[row]}, {stream}, {names[fold]} held out: {counted(len(values), 'clip')}"
+            cells.append(Traced(f"{100 * np.mean(values):.1f}", row=row, says=says) if values else "–")
         body.append((names[fold], *cells))
     return Table(
         caption=f"Accuracy in percent on each held-out fold, stream {stream} ({setting(runs)}).",
-        head=("held out", *(ROW_NAMES.get(row, row) for row in rows)),
+        head=("held out", *(ROW_NAMES[row] for row in rows)),
         body=tuple(body),
     )
 
@@ -335,7 +258,7 @@ def quality(runs: Runs) -> Table:
         body.append(
             (
                 ROW_NAMES.get(source, source),
-                f"{psnr.mean():.2f}",
+                Traced(f"{psnr.mean():.2f}", row="own", says=f"measured by {counted(len(values), 'run')}"),
                 f"{gain.mean():+.2f}".replace("-", "−"),
                 "–" if np.isnan(low) else f"[{low:+.2f}, {high:+.2f}]".replace("-", "−"),
                 f"{np.mean([own['ssim'] for _, own, _ in values]):.3f}",
@@ -355,8 +278,8 @@ def cost(runs: Runs) -> Table:
     for row in ("own", *runs.rows):
         seconds = [record.train_seconds for record in runs.of(row)]
         if seconds:
-            name = "our SR network" if row == "own" else ROW_NAMES.get(row, row)
-            body.append((name, str(len(seconds)), f"{np.mean(seconds):.1f}", f"{sum(seconds) / 60:.1f}"))
+            mean = Traced(f"{np.mean(seconds):.1f}", row=row, says=f"{min(seconds):.1f} to {max(seconds):.1f} s")
+            body.append((ROW_NAMES[row], str(len(seconds)), mean, f"{sum(seconds) / 60:.1f}"))
     return Table(
         caption=f"Training time ({setting(runs)}; {', '.join(machines(runs)) or 'no records yet'}).",
         head=("row", "runs", "seconds a run", "minutes in all"),

@@ -193,6 +193,13 @@ def test_study_then_index_then_audit(capsys, ixmas, tmp_path, trainings):
     assert len(re.findall(r"recorded (\d) of 3, now \1", out)) == 2
     assert len(trainings) == 6  # from nothing, in a cache of its own
 
+    identity = next((tmp_path / "records").glob("*/*/plain-flow-*.json")).stem.rsplit("-", 1)[-1]
+    code, out, lines = call(capsys, "audit", "--sample", "2", "--experiment", identity, *records)
+    assert (code, lines) == (0, [])
+    assert "plain flow fold 0" in out
+    assert len(out.splitlines()) == 1
+    assert "no records whose hash begins with f00" in complaint(capsys, "audit", "--experiment", "f00", *records)
+
     path = next((tmp_path / "records").glob("*/*/*.json"))
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"labels": [(label + 1) % 3 for label in content["labels"]]}))

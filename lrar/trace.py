@@ -1,0 +1,173 @@
+"""From a number to its runs: a page for each data set that lists every run behind its tables, and how to make it again.
+
+The page is written when the book is built, from the same records as the chapters, and lies beside them as their last
+chapter. Numbers in tables lead to its sections.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lrar.clips import atomic_write
+from lrar.names import DATASET_NAMES, ROW_NAMES
+from lrar.records import Record, Store, older_than_code, results_csv
+from lrar.replay import Runs
+from lrar.studies import CLAIMS, ROWS, TABLES
+from lrar.table import FIXED_SPACE, Table
+
+PAGE = "runs"
+PAIRS = {claim.row: (claim.baseline, claim.name) for claim in CLAIMS}
+
+
+def anchor(dataset: str, row: str) -> str:
+    """The name of the section that lists the runs of a row, good for a link as it is."""
+    return re.sub(r"[^a-z0-9]+", "-", f"runs-{dataset}-{row}".lower()).strip("-")
+
+
+def on_page(dataset: str) -> Callable[[str], str]:
+    """From a row to its section, as Markdown anywhere in the book has it."""
+    return lambda row: f"#{anchor(dataset, row)}"
+
+
+def beside_chapter(dataset: str) -> Callable[[str], str]:
+    """From a row to its section, as the HTML of a chapter of the same data set has it."""
+    return lambda row: f"{PAGE}.html#{anchor(dataset, row)}"
+
+
+def write_runs_page(runs: Runs, *, root: Path, folder: Path) -> Path:
+    """Write the page and the table of its runs, `results.csv`, into the folder of a data set's chapters.
+
+    Args:
+        runs: the records of every row.
+        root: of the records.
+        folder: where the chapters lie.
+
+    Returns:
+        the page.
+    """
+    rows = [*dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows), "own"]
+    listed = [record for row in rows for record in runs.of(row)]
+    makers = list(dict.fromkeys(maker(record) for record in listed))
+    parts = [_opening(runs), *(_section(runs, row, makers, root=root, folder=folder) for row in rows)]
+    if makers:
+        body = tuple((letter(number), *made) for number, made in enumerate(makers))
+        table = Table(caption="", head=("", "machine", "Python and libraries"), body=body)
+        parts.append(f"## Machines and libraries\n\n{table.markdown()}")
+    atomic_write(folder / "results.csv", results_csv(listed).encode())
+    path = folder / f"{PAGE}.md"
+    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
+    return path
+
+
+def _opening(runs: Runs) -> str:
+    name = DATASET_NAMES.get(runs.dataset, runs.dataset)
+    force = " They are *synthetic* and support no claim." if runs.dataset == "synthetic" else ""
+    return f"""# The runs
+
+Every number of the {name} tables comes from the runs on this page; a number in a table leads to its row here.{force}
+
+A run is one stream of one row, trained once on the training clips of one fold from one seed, and tested on the clips of who was held
+out. It leaves one JSON file, its record: the whole experiment with its hash, a fingerprint of the data, the class probabilities and the
+label of every test clip by name, the loss of each epoch, seconds, machine, library versions, date, and a digest of each module that
+decides the result. A number for *both* streams fuses an RGB and a flow run of one fold and seed. One line a run, fused ones too:
+{{download}}`results.csv <results.csv>`.
+
+The commands below run in the environment of {{doc}}`/rerun`. `lrar study` makes only what has no record yet. `lrar audit` trains a run
+again from nothing, and prints the recorded and the new accuracy side by side. What a command with `--records again` makes lies in a
+folder `again`, and leaves the records of the book as they are."""
+
+
+def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path, folder: Path) -> str:
+    records = runs.of(row)
+    expected = runs.folds if row == "own" else 2 * runs.expected(row)
+    older = [record for record in records if older_than_code(record)]
+    there = [f"{len(records)} of {expected or '?'} runs exist."]
+    if row in PAIRS:
+        baseline, claim = PAIRS[row]
+        link = f"[{ROW_NAMES[baseline]}](#{anchor(runs.dataset, baseline)})"
+        there.append(f"{claim} sets this row against {link}, clip by clip.")
+    if older:
+        modules = sorted(set().union(*map(older_than_code, older)))
+        there.append(f"{len(older)} were made before the latest change to {', '.join(modules)}.")
+    commands = [study_command(runs, row)]
+    if records:
+        commands += [run_command(runs, records[0]), audit_command(records[0])] if row != "own" else []
+    parts = [
+        f"({anchor(runs.dataset, row)})=\n## {ROW_NAMES[row]}",
+        " ".join(there),
+        "```bash\n" + "\n".join(commands) + "\n```",
+    ]
+    if records:
+        measured = ("PSNR, dB",) if row == "own" else ("right",)
+        head = (
+            "stream",
+            "held out",
+            "fold",
+            "seed",
+            *measured,
+            "seconds",
+            "date",
+            "made on",
+            "record",
+            "made again by",
+        )
+        body = tuple(_line(runs, record, makers, root=root, folder=folder) for record in records)
+        table = Table(caption=f"Every run of {ROW_NAMES[row]}.", head=head, body=body)
+        parts.append(table.directive())
+    return "\n\n".join(parts)
+
+
+def _line(runs: Runs, record: Record, makers: list[tuple[str, str]], *, root: Path, folder: Path) -> tuple[str, ...]:
+    path = Store(root).path(record)
+    if record.probabilities:
+        measured = f"{int(record.correct.sum())} of {len(record.labels)}".replace(" ", FIXED_SPACE)
+    else:
+        measured = f"{record.quality['sr']['psnr']:.2f}"
+    return (
+        record.stream,
+        record.fold_name,
+        str(record.fold),
+        str(record.seed),
+        measured,
+        f"{record.train_seconds:.1f}",
+        record.provenance.get("date", "–"),
+        letter(makers.index(maker(record))),
+        f"{{download}}`{record.study}/{path.name} <{os.path.relpath(path, folder)}>`",
+        f"`{run_command(runs, record)}`",
+    )
+
+
+def letter(number: int) -> str:
+    """A, B, and so on to Z, then A1."""
+    return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
+
+
+def maker(record: Record) -> tuple[str, str]:
+    """The machine of a run, and its Python and libraries."""
+    versions = {"Python": record.provenance.get("python", "?"), **record.provenance.get("libraries", {})}
+    return record.provenance["machine"], ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _options(runs: Runs) -> str:
+    protocol = "" if runs.protocol == "actor" else f" --protocol {runs.protocol}"
+    return f"--dataset {runs.dataset}{protocol}" + ("" if runs.profile == "full" else f" --profile {runs.profile}")
+
+
+def study_command(runs: Runs, row: str) -> str:
+    """The command that makes all runs of a row that have no record yet."""
+    row = "sr" if row == "own" else row  # the network is trained before the first student that needs it
+    return f"lrar study {ROWS[row]} {_options(runs)} --rows {row}"
+
+
+def run_command(runs: Runs, record: Record) -> str:
+    """The command that makes one run again, beside the records of the book."""
+    if not record.probabilities:
+        return f"lrar run sr {_options(runs)} --fold {record.fold} --records again"
+    place = f"--stream {record.stream} --fold {record.fold} --seed {record.seed}"
+    return f"lrar run {record.row} {_options(runs)} {place} --records again"
+
+
+def audit_command(record: Record) -> str:
+    """The command that trains one run again from nothing and compares."""
+    return f"lrar audit --experiment {record.id}"
