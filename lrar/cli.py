@@ -1,13 +1,14 @@
 """The `lrar` command."""
 
 import argparse
+import functools
 import os
 import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
-from lrar import commands
+from lrar import commands, student_commands
 from lrar.clips import DataError
 from lrar.studies import PROFILES, STUDIES
 
@@ -125,6 +126,8 @@ def parser() -> argparse.ArgumentParser:
         "--write", action="store_true", help="write results.csv, the manifest and the README's table anew first"
     )
     with_records(made)
+
+    student_commands.add_to(functools.partial(command, subcommands))
 
     made = command(subcommands, "book", commands.book, "Execute every notebook and build the book.", "lrar book")
     made.add_argument("--datasets", default="synthetic,ixmas6", help="chapters, separated by commas")

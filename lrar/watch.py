@@ -1,0 +1,150 @@
+"""Any video file as a student sees it: windows of LR frames, one after the other, in bounded memory.
+
+Frames are made as those of the data sets were: grey where the student is, cropped to its shape, shrunk by area averaging
+to HR and from there to LR by `lrar.degrade`. Only LR frames are kept, of the last few seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from lrar.clips import DataError, fit
+from lrar.small import Card
+from lrar.streams import SCALE, low_resolution, to_video
+
+RATE = 25  # frames a second of the clips that students are trained on; what comes faster is thinned
+WHOLE = 12  # seconds: the longest of those clips; up to here a video is read as one, as they were
+SECONDS, STEP = 3, 1  # of a window: their usual length; and how much later the next one begins
+COPY_AGAIN = "Copy it again from its source, or remove it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A part of the frame.
+
+    Attributes:
+        top: first row.
+        left: first column.
+        rows: its height in px.
+        columns: its width in px.
+    """
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Some seconds of a video.
+
+    Attributes:
+        start: time of its first frame in seconds.
+        end: time of its last frame.
+        low: uint8 `(T, h, w, C)`.
+        own: which of its frames lie nearer to its middle than to that of its neighbours: its answer stands for these.
+        rate: frames a second.
+    """
+
+    start: float
+    end: float
+    low: np.ndarray
+    own: slice
+    rate: float
+
+
+def windows(path: Path, card: Card, *, region: Region | None = None, whole: float = WHOLE) -> Iterator[Window]:
+    """The windows of a video: three seconds, each a second later than the one before; a short video is one window.
+
+    Args:
+        path: any file that FFmpeg reads.
+        card: of the student that will see them.
+        region: the part of the frame to look at; by default all of it. Its middle is cropped to the student's shape.
+        whole: up to how many seconds a video is one window; below four it always is.
+
+    Raises:
+        DataError: missing, empty, truncated, no video, or fewer than two frames.
+    """
+    frames = _low_frames(Path(path), card, region)
+    rate = next(frames)
+    step = max(round(STEP * rate), 1)
+    length = max(round(SECONDS * rate), step + 2)
+    margin = (length - step) // 2  # frames before those that are a window's own, at least 1
+    waiting: list[tuple[float, np.ndarray]] = []
+    own, enough = 0, max(length + step, round(whole * rate))
+
+    def window(part: list[tuple[float, np.ndarray]], own: slice) -> Window:
+        low = np.stack([frame for _, frame in part])
+        return Window(start=part[0][0], end=part[-1][0], low=low, own=own, rate=rate)
+
+    for frame in frames:
+        waiting.append(frame)
+        if len(waiting) < enough:
+            continue
+        enough = length + step
+        while len(waiting) >= enough:  # the window that begins here is not the last
+            yield window(waiting[:length], slice(own, margin + step))
+            del waiting[:step]
+            own = margin
+    if own:
+        yield window(waiting[-length:], slice(own - (len(waiting) - length), length))
+    else:
+        yield window(waiting, slice(0, len(waiting)))
+
+
+def _low_frames(path: Path, card: Card, region: Region | None) -> Iterator:
+    """First the number of frames a second, then each frame with its time, uint8 `(h, w, C)`."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. Check the path.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty. Copy it again from its source.")
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            # FFmpeg draws text files as video of a terminal.
+            if not container.streams.video or container.format.name == "tty":
+                raise DataError(f"{path}: no video in this file. Give a video, or remove it from the folder.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            announced, rate = stream.frames, float(stream.average_rate or RATE)
+            yield min(rate, RATE)
+            due = None
+            for count, frame in enumerate(container.decode(stream), start=1):
+                time = frame.time if frame.time is not None else (count - 1) / rate
+                if due is None:
+                    due = time
+                if time + 1e-3 < due:
+                    continue
+                due = max(due + 1 / RATE, time)
+                yield time, _to_low(frame, path, card, region)
+    except DataError:
+        raise
+    except (av.error.FFmpegError, ValueError, EOFError) as error:
+        reason = str(error).split(":")[0].split("]")[-1].strip() or type(error).__name__
+        raise DataError(
+            f"{path}: cannot be decoded as a video ({reason}, after {count} frames). {COPY_AGAIN}"
+        ) from error
+    if count < 0.9 * announced:  # edits may hide some
+        raise DataError(f"{path}: truncated, {count} of {announced} frames. {COPY_AGAIN}")
+    if count < 2:
+        raise DataError(f"{path}: {count} frame(s); motion needs at least 2. Give a longer video.")
+
+
+def _to_low(frame: av.VideoFrame, path: Path, card: Card, region: Region | None) -> np.ndarray:
+    """One frame, upright, as the student sees it, uint8 `(h, w, C)`."""
+    image = frame.to_ndarray(format="gray" if card.channels == 1 else "rgb24")  # (H, W) or (H, W, 3)
+    if frame.rotation:  # a telephone held upright films lying down
+        image = np.rot90(image, frame.rotation // 90)
+    if region is not None:
+        height, width = image.shape[:2]
+        if region.top + region.rows > height or region.left + region.columns > width:
+            raise DataError(
+                f"{path}: --crop reaches beyond its frames of {height}x{width} (rows x columns). Give a smaller region."
+            )
+        image = image[region.top : region.top + region.rows, region.left : region.left + region.columns]
+    high = fit(np.ascontiguousarray(image), size=(card.size[0] * SCALE, card.size[1] * SCALE))
+    return to_video(low_resolution(high.reshape(1, *high.shape[:2], card.channels)))[0]
