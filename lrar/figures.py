@@ -5,10 +5,8 @@ text themselves, from the same numbers; for frames, the caller says what they sh
 legible on dark pages too.
 """
 
-import io
-import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import seaborn as sns
@@ -17,46 +15,23 @@ import torch.nn.functional as F
 from IPython.display import Image
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from lrar import statistics
+from lrar.canvas import WIDTH, Spot, canvas, legend, picture
+from lrar.dots import Dot, dot_spots, draw_dots
+from lrar.names import ROW_NAMES
 from lrar.replay import Runs
 from lrar.studies import CLAIMS
-from lrar.tables import ROW_NAMES, SEEN, comparisons, is_complete, setting, signed
+from lrar.table import signed
+from lrar.tables import comparisons, difference, is_complete, setting, told_accuracy
 
-COLOURS = {"rgb": "#0072B2", "flow": "#D55E00", "both": "#009E73"}
-MARKERS = {"rgb": "o", "flow": "s", "both": "D"}
 LINES = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
-WIDTH = 7.2  # inches: the text column of a page
-DOTS = 100  # an inch, doubled in the file for fine screens
 FRAMES = 8  # in a strip
 
 # Motion to the right, down, to the left and up; between them the colours are mixed.
 DIRECTIONS = ("#E69F00", "#CC79A7", "#0072B2", "#009E73")
 FLOW_KEY = "Flow: to the right orange, down pink, to the left blue, up green; the paler, the slower."
-
-
-def picture(figure: Figure, *, alt: str) -> Image:
-    """Close a figure and give it as an image with alternative text."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=2 * DOTS, facecolor="white", metadata={"Software": None})
-    plt.close(figure)
-    return Image(data.getvalue(), format="png", width=int(figure.get_figwidth() * DOTS), alt=alt)
-
-
-def _canvas(*, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
-    """A figure of full width; its axes as an array `(rows, columns)`."""
-    thin = {"grid.linewidth": 0.6, "axes.linewidth": 0.8}
-    with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.95, rc=thin):
-        return plt.subplots(
-            rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained", dpi=DOTS, **options
-        )
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
 
 
 def flow_limit(flow: np.ndarray) -> float:
@@ -105,7 +80,7 @@ def strip(videos: Mapping[str, np.ndarray], *, alt: str, frames: int = FRAMES) -
     _, height, width, _ = next(iter(videos.values())).shape
     cell = WIDTH / frames
     flows = [flow_limit(video) for video in videos.values() if video.shape[-1] == 2]
-    figure, axes = _canvas(
+    figure, axes = canvas(
         height=len(videos) * (cell * height / width + 0.24) + 0.3 * bool(flows), rows=len(videos), columns=frames
     )
     for line, (label, video) in zip(axes, videos.items(), strict=True):
@@ -133,7 +108,7 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
     shown = torch.cat([relative.mean(dim=0, keepdim=True), relative])  # (1 + heads, T', H', W')
     shown = F.interpolate(shown, size=(height, width), mode="bilinear").numpy()  # (1 + heads, T', H, W)
     names = ["seen", "all heads", *(f"head {head + 1}" for head in range(heads))]
-    figure, axes = _canvas(height=steps * WIDTH / len(names) * height / width + 1.1, rows=steps, columns=len(names))
+    figure, axes = canvas(height=steps * WIDTH / len(names) * height / width + 1.1, rows=steps, columns=len(names))
     moments = ((np.arange(steps) + 0.5) * len(frames) / steps).astype(int)
     for step, line in enumerate(axes):
         for number, ax in enumerate(line):
@@ -152,13 +127,14 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     """Accuracy of each row and stream with its 95 % interval, where there is one."""
     table = statistics.table(runs.records, rows=tuple(rows) or runs.rows)
     dots = [
-        _Dot(
+        Dot(
             name=ROW_NAMES.get(line["row"], line["row"]),
             stream=line["stream"],
             value=line["accuracy"],
             low=line["low"],
             high=line["high"],
             complete=line["folds"] >= runs.folds and line["seeds"] >= runs.seeds(line["row"]),
+            traced=told_accuracy(runs, line),
         )
         for _, line in table.iterrows()
     ]
@@ -166,7 +142,8 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
         return nothing_yet(runs)
     said = "; ".join(f"{dot.name}, {dot.stream}: {dot.value:.1f}" for dot in dots)
     alt = f"Accuracy in percent with 95 % intervals, {setting(runs)}. {said}."
-    return picture(_dots(dots, label=f"accuracy, %\n({setting(runs)})"), alt=alt)
+    figure = draw_dots(dots, label=f"accuracy, %\n({setting(runs)})")
+    return picture(figure, alt=alt, spots=dot_spots(dots, unit=" %"), label=f"Accuracies, {setting(runs)}")
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
@@ -183,58 +160,26 @@ def claim_differences(runs: Runs) -> Image:
 
 def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> Image:
     dots = [
-        _Dot(
+        Dot(
             name=name,
             stream=stream,
             value=result.difference,
             low=result.low,
             high=result.high,
             complete=is_complete(result, runs, row=row, baseline=baseline),
+            traced=difference(result, runs, row=row, baseline=baseline, stream=stream),
         )
         for name, (row, baseline) in pairs.items()
         for (_, stream), result in comparisons(runs, baseline=baseline, rows=(row,)).items()
     ]
     if not dots:
         return nothing_yet(runs)
-    figure = _dots(dots, label=label)
+    figure = draw_dots(dots, label=label)
     figure.axes[0].axvline(0, color="black", linewidth=1)
     said = "; ".join(f"{dot.name}, {dot.stream}: {signed(dot.value)}" for dot in dots)
-    return picture(
-        figure, alt=f"Forest plot of the {' '.join(label.split())}, with 95 % intervals and a line at 0. {said}."
-    )
-
-
-class _Dot(NamedTuple):
-    """One value of a plot."""
-
-    name: str
-    stream: str
-    value: float
-    low: float
-    high: float
-    complete: bool
-
-
-def _dots(dots: list[_Dot], *, label: str) -> Figure:
-    """Values with their intervals, a line a name; hollow where runs are missing."""
-    names = list(dict.fromkeys(dot.name for dot in dots))
-    figure, axes = _canvas(height=1.4 + 0.55 * len(names))
-    ax = axes[0, 0]
-    for offset, stream in zip((-0.22, 0, 0.22), SEEN, strict=True):
-        ax.errorbar([], [], fmt=MARKERS[stream], color=COLOURS[stream], label=stream)
-        for dot in dots:
-            if dot.stream == stream:
-                span = np.nan_to_num([[dot.value - dot.low], [dot.high - dot.value]]).clip(0)
-                face = COLOURS[stream] if dot.complete else "white"
-                style = {"fmt": MARKERS[stream], "color": COLOURS[stream], "markerfacecolor": face, "capsize": 3}
-                ax.errorbar(dot.value, names.index(dot.name) + offset, xerr=span, **style)
-    if not all(dot.complete for dot in dots):
-        label += "\nhollow: runs are missing"
-    wrapped = [textwrap.fill(name, 20) for name in names]
-    ax.set(yticks=range(len(names)), yticklabels=wrapped, ylim=(len(names) - 0.5, -0.5), xlabel=label)
-    ax.grid(False, axis="y")
-    _legend(figure, ax)
-    return figure
+    what = f"Forest plot of the {' '.join(label.split())}"
+    alt = f"{what}, with 95 % intervals and a line at 0. {said}."
+    return picture(figure, alt=alt, spots=dot_spots(dots, unit=" points"), label=what)
 
 
 def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
@@ -242,7 +187,7 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     rows = [row for row in tuple(rows) or runs.rows if runs.of(row)]
     if not rows:
         return nothing_yet(runs)
-    figure, axes = _canvas(height=3.6, columns=2, sharey=True)
+    figure, axes = canvas(height=3.6, columns=2, sharey=True)
     said = []
     for ax, stream in zip(axes[0], ("rgb", "flow"), strict=True):
         for row, colour, dash in zip(rows, LINES, DASHES, strict=False):
@@ -257,7 +202,7 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
         ax.set(title=stream, xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel(f"training loss\n({setting(runs)})")
-    _legend(figure, axes[0, 0])
+    legend(figure, axes[0, 0])
     return picture(figure, alt=f"Training loss by epoch, {setting(runs)}, first to last. {'; '.join(said)}.")
 
 
@@ -269,10 +214,14 @@ def confusion(runs: Runs, *, row: str, stream: str) -> Image:
         return nothing_yet(runs)
     classes = records[0].classes
     counts = np.zeros((len(classes), len(classes)))
+    clips: dict[tuple[int, int], Counter] = {}
     for record in records:
-        np.add.at(counts, (np.array(record.labels), np.argmax(record.probabilities, axis=1)), 1)
+        answers = np.argmax(record.probabilities, axis=1).tolist()
+        np.add.at(counts, (np.array(record.labels), answers), 1)
+        for clip, truth, answer in zip(record.clips, record.labels, answers, strict=True):
+            clips.setdefault((truth, answer), Counter())[clip] += 1
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _canvas(height=1.4 + 0.36 * len(classes))
+    figure, axes = canvas(height=1.4 + 0.36 * len(classes))
     options = {"xticklabels": classes, "yticklabels": classes, "cbar_kws": {"label": "% of the true class"}}
     sns.heatmap(share, ax=axes[0, 0], cmap="cividis", vmin=0, vmax=100, annot=True, fmt=".0f", **options)
     axes[0, 0].set(xlabel="answer", ylabel="truth", title=f"{ROW_NAMES.get(row, row)}, {stream} ({setting(runs)})")
@@ -281,15 +230,22 @@ def confusion(runs: Runs, *, row: str, stream: str) -> Image:
     wrong = share * (1 - np.eye(len(classes)))
     truth, answer = np.unravel_index(np.argmax(wrong), wrong.shape)
     worst = f"{classes[truth]} taken for {classes[answer]}, {wrong[truth, answer]:.0f} %" if wrong.any() else "none"
-    return picture(
-        figure,
-        alt=f"Confusion matrix of {ROW_NAMES.get(row, row)}, {stream}, {setting(runs)}. Most frequent mistake: {worst}.",
-    )
+    what = f"Confusion matrix of {ROW_NAMES.get(row, row)}, {stream}, {setting(runs)}"
+    spots = [
+        Spot(
+            (answer, truth),
+            (answer + 1, truth + 1),
+            f"{classes[truth]} taken for {classes[answer]}: {counts[truth, answer]:.0f} of {counts[truth].sum():.0f} answers",
+            tuple(f"{clip} (in {times} runs)" if times > 1 else clip for clip, times in sorted(found.items())),
+        )
+        for (truth, answer), found in sorted(clips.items())
+    ]
+    return picture(figure, alt=f"{what}. Most frequent mistake: {worst}.", spots=spots, label=what)
 
 
 def nothing_yet(runs: Runs) -> Image:
     """What stands in a figure's place while it has no records."""
-    figure, axes = _canvas(height=1)
+    figure, axes = canvas(height=1)
     axes[0, 0].set_axis_off()
     text = f"No records yet ({setting(runs)})."
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", transform=axes[0, 0].transAxes)

@@ -8,19 +8,20 @@ import csv
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from IPython.display import Image
 
 from lrar import figures, tables
+from lrar.chapters import spots_html
 from lrar.clips import DataError, atomic_write
 from lrar.experiment import Data, SuperResolution
 from lrar.replay import Runs, existing
 from lrar.statistics import compare
 from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim
-from lrar.table import Table
+from lrar.table import Table, linked
 from lrar.trace import on_page
 from lrar.training import Recipe
 
@@ -52,7 +53,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     """
     runs = existing(DATASET, profile="full", records=records)
     contents: dict[str, str | Image] = {
-        "verdicts.md": verdict_table(runs, link=_book_links),
+        "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",)),
+        "verdicts.md": verdict_table(runs, link=_book_links, address=on_page(DATASET)),
         "state.md": state(runs),
         "coverage.md": fragment(tables.coverage(runs)),
         "folds.md": fragment(tables.divisions(runs)),
@@ -79,7 +81,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         path = Path(out) / name
         if isinstance(content, Image):
             atomic_write(path, content.data)
-            path, content = path.with_suffix(".md"), f"```{{image}} /generated/{name}\n:alt: {content.alt}\n```\n"
+            path, content = path.with_suffix(".md"), image(name, content)
         atomic_write(path, content.encode())
         written.append(path)
     return written
@@ -90,32 +92,50 @@ def fragment(table: Table) -> str:
     return table.directive(address=on_page(DATASET)) + "\n"
 
 
-def verdict_table(runs: Runs, *, link: Callable[[str], str]) -> str:
+def image(name: str, content: Image) -> str:
+    """A picture of this folder with its alternative text, as MyST, and what its marks say."""
+    text = f"```{{image}} /generated/{name}\n:alt: {content.alt}\n```\n"
+    spots = content.metadata.get("spots")
+    return text if not spots else f"{text}\n```{{raw}} html\n{spots_html(spots)}\n```\n"
+
+
+def verdict_table(
+    runs: Runs,
+    *,
+    link: Callable[[str], str],
+    address: Callable[[str], str] | None = None,
+    streams: Iterable[str] = ("both", "rgb", "flow"),
+) -> str:
     """One line a claim; a cell says the verdict, the effect in points and its interval. The stream that decides is bold.
 
     Args:
         runs: the records.
         link: from a claim's name to the Markdown of its last cell.
+        address: from a row to where its runs are listed; without it, numbers are no links.
+        streams: one column each.
     """
+    names = {"both": "both streams", "rgb": "RGB alone", "flow": "flow alone"}
     body = []
     for claim in CLAIMS:
-        cells = [_verdict_cell(runs, claim, stream) for stream in ("both", "rgb", "flow")]
+        cells = [_verdict_cell(runs, claim, stream, address) for stream in streams]
         body.append((f"{claim.name}: {claim.text}", *cells, link(claim.name)))
     stated = "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51"
-    body.append((stated, "**not tested**", "*not tested*", "*not tested*", link("C4")))
-    head = ("claim", "both streams", "RGB alone", "flow alone", "read on")
+    untested = ["**not tested**" if stream == "both" else "*not tested*" for stream in streams]
+    body.append((stated, *untested, link("C4")))
+    head = ("claim", *(names[stream] for stream in streams), "read on")
     return Table(caption="", head=head, body=tuple(body)).markdown() + "\n"
 
 
-def _verdict_cell(runs: Runs, claim: Claim, stream: str) -> str:
+def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str], str] | None) -> str:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
     words = tables.verdict(result, runs, row=claim.row, baseline=claim.baseline)
     mark = "**" if stream == claim.stream else "*"
     if result is None:
         return f"{mark}{words}{mark}"
+    points = tables.difference(result, runs, row=claim.row, baseline=claim.baseline, stream=stream)
     span = "" if np.isnan(result.low) else f" {tables.interval(result.low, result.high, sign=True)}"
     missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
-    return f"{mark}{words}{mark}: {tables.signed(result.difference)}{span}{missing}"
+    return f"{mark}{words}{mark}: {linked(points, address)}{span}{missing}"
 
 
 def _book_links(claim: str) -> str:

@@ -56,16 +56,11 @@ class Table:
         """
         if not self.body:
             return NOTHING
-
-        def written(cell: str) -> str:
-            text = cell.replace("|", r"\|")
-            if address is None or not isinstance(cell, Traced):
-                return text
-            return f"[{{abbr}}`{text} ({cell.says})`]({address(cell.row)})"  # MyST drops the title of such a link
-
         align = ["--:" if self._holds_numbers(column) else ":--" for column in range(len(self.head))]
         lines = [self.head, align, *self.body]
-        return "\n".join("| " + " | ".join(map(written, line)) + " |" for line in lines)
+        return "\n".join(
+            "| " + " | ".join(linked(cell, address).replace("|", r"\|") for cell in line) + " |" for line in lines
+        )
 
     def directive(self, *, address: Callable[[str], str] | None = None) -> str:
         """The table with its caption, as MyST; arguments as in `markdown`."""
@@ -102,6 +97,13 @@ def _html(cell: str) -> str:
     return (
         f'<span data-row="{cell.row}" title="{escape(cell.says)}">{text}</span>' if isinstance(cell, Traced) else text
     )
+
+
+def linked(cell: str, address: Callable[[str], str] | None) -> str:
+    """A cell as MyST; a number leads to its runs, and has what stands behind it as a tip."""
+    if address is None or not isinstance(cell, Traced):
+        return cell
+    return f"[{{abbr}}`{cell} ({cell.says})`]({address(cell.row)})"  # MyST drops the title of such a link
 
 
 def link_numbers(html: str, address: Callable[[str], str]) -> str:

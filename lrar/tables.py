@@ -1,7 +1,8 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -126,13 +127,12 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
     """
     body = []
     for _, line in statistics.table(runs.records, rows=tuple(rows) or runs.rows).iterrows():
-        row, stream, span = line["row"], line["stream"], interval(line["low"], line["high"])
-        says = f"{ROW_NAMES[row]}, {stream}: {count_runs(runs, row, stream)}, {counted(line['clips'], 'clip')}; 95 % interval {span}"
+        row, stream = line["row"], line["stream"]
         cells = (
             ROW_NAMES[row],
             stream,
-            Traced(f"{line['accuracy']:.1f}", row=row, says=says),
-            span,
+            told_accuracy(runs, line),
+            interval(line["low"], line["high"]),
             "–" if np.isnan(line["spread"]) else f"{line['spread']:.1f}",
             of_folds(line["folds"], runs),
             out_of(line["seeds"], runs.seeds(row)),
@@ -148,6 +148,14 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
         head=(*head, *(("the paper's, %",) if paper else ())),
         body=tuple(body),
     )
+
+
+def told_accuracy(runs: Runs, line: Mapping[str, Any]) -> Traced:
+    """The accuracy of a line of `lrar.statistics.table`, with what stands behind it."""
+    row, stream = line["row"], line["stream"]
+    behind = f"{count_runs(runs, row, stream)}, {counted(line['clips'], 'clip')}"
+    says = f"{ROW_NAMES[row]}, {stream}: {behind}; 95 % interval {interval(line['low'], line['high'])}"
+    return Traced(f"{line['accuracy']:.1f}", row=row, says=says)
 
 
 def comparisons(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> dict[tuple[str, str], Comparison]:

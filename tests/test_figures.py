@@ -1,11 +1,17 @@
 """Pictures are drawn, have alternative text that says what they show, and come out the same twice."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from made_up import write_records
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
 
 from lrar import figures
+from lrar.canvas import DOTS, WIDTH
+from lrar.dots import COLOURS
 from lrar.replay import existing
 
 
@@ -38,7 +44,42 @@ def test_alternative_text_holds_the_numbers(runs, draw, says):
 
 def test_images_carry_their_text_to_the_notebook(runs):
     _, metadata = figures.accuracies(runs)._repr_mimebundle_()
-    assert set(metadata["image/png"]) == {"alt", "width"}
+    assert set(metadata["image/png"]) == {"alt", "width", "spots"}
+
+
+def spots(image) -> list[dict]:
+    return image.metadata["spots"]["spots"]
+
+
+def test_marks_say_what_they_rest_on(runs):
+    placed = spots(figures.differences(runs, baseline="plain", rows=["sr"]))
+    assert [spot["says"].split(":")[0] for spot in placed] == ["+25.0 points"] * 3
+    assert "our SR (3 runs) less plain (bicubic) (3 runs), rgb, 36 clips" in placed[0]["says"]
+    tops = [spot["y"] for spot in placed]
+    assert tops == sorted(tops), "from top to bottom as they are drawn"
+    assert all(0 < spot[side] < 1 for spot in placed for side in "xywh")
+
+
+def test_marks_lie_where_they_are_drawn(runs):
+    image = figures.accuracies(runs, rows=["plain"])
+    pixels = plt.imread(io.BytesIO(image.data))[..., :3]  # (H, W, 3)
+    height, width, _ = pixels.shape
+    for spot, stream in zip(spots(image), ("rgb", "flow", "both"), strict=True):
+        rows = slice(int(spot["y"] * height), int((spot["y"] + spot["h"]) * height))
+        columns = slice(int(spot["x"] * width), int((spot["x"] + spot["w"]) * width))
+        distance = np.abs(pixels[rows, columns] - to_rgb(COLOURS[stream])).max(axis=2)
+        assert (distance < 0.02).any(), f"the dot of {stream} is not under its mark"
+
+
+def test_cells_of_the_confusion_matrix_name_their_clips(runs):
+    image = figures.confusion(runs, row="sr", stream="rgb")
+    cells = {spot["says"].split(":")[0]: spot for spot in spots(image)}
+    wrong = cells["kick taken for point"]
+    assert wrong["says"].endswith("3 of 12 answers")
+    assert wrong["clips"] == ["actor0_9", "actor1_9", "actor2_9"]
+    assert sum(len(spot["clips"]) for spot in cells.values()) == 36
+    assert wrong["x"] > cells["kick taken for kick"]["x"]
+    assert wrong["y"] == cells["kick taken for kick"]["y"]
 
 
 def test_flow_colours():
@@ -58,7 +99,7 @@ def test_strip():
     }
     image = figures.strip(videos, alt="three rows")
     assert image.alt == "three rows"
-    assert image.width == figures.WIDTH * figures.DOTS
+    assert image.width == WIDTH * DOTS
 
 
 def test_attention_overlay():
@@ -69,4 +110,4 @@ def test_attention_overlay():
 
 def test_no_figure_stays_open(runs):
     figures.accuracies(runs)
-    assert not figures.plt.get_fignums()
+    assert not plt.get_fignums()
