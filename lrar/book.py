@@ -22,6 +22,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from lrar.chapters import complete_chapter, write_runs
 from lrar.clips import atomic_write
+from lrar.explorer_pages import chapter_runs, write_explorer
+from lrar.icons import keep_used_icons
 from lrar.pages import write_fragments
 from lrar.rerun import with_install_cell
 from lrar.trace import PAGE as RUNS_PAGE
@@ -224,6 +226,7 @@ def build_pages(*, toc: Path, strict: bool, out: Path = BOOK) -> Path:
         # A warning, and where a traceback follows it, what the traceback ends with.
         warnings = [" ".join(dict.fromkeys((part[0], part[-1]))) for part in parts if part]
         raise BookError("the pages could not be built:\n" + "\n".join(warnings))
+    keep_used_icons(build / "html")
     return start
 
 
@@ -265,6 +268,11 @@ def build_book(
             complete_chapter(chapters / notebook.name, parameters=parameters)
             say(f"{dataset}/{notebook.stem}: {time.monotonic() - start:.0f} s")
         write_runs(chapters, parameters=parameters)
+    start = time.monotonic()
+    say("the clip explorer ...")
+    parameters = [chapter_parameters(dataset, out=out) for dataset in datasets]
+    clips = write_explorer(map(chapter_runs, parameters), BOOK / "generated")
+    say(f"the clip explorer: {len(clips)} clips, {time.monotonic() - start:.0f} s")
     start = time.monotonic()
     say("building the pages ...")
     write_fragments()

@@ -7,6 +7,7 @@ from made_up import write_records
 
 from lrar import pages
 from lrar.clips import DataError
+from lrar.explorer_pages import write_explorer
 
 ROOT = pages.BOOK.parent
 TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
@@ -19,6 +20,8 @@ def fragments(tmp_path_factory):
     write_records(root, {"plain": 6, "sr": 9, "joint": 8, "all": 9, "full": 10, "teacher": 12})
     pages.write_fragments(root, full)
     pages.write_fragments(root / "nothing", empty)
+    for folder in (full, empty):
+        write_explorer([], folder)
     return full, empty
 
 

@@ -1,0 +1,48 @@
+"""Unused icons of the theme go, used ones stay and still show."""
+
+import shutil
+from pathlib import Path
+
+import pydata_sphinx_theme
+import pytest
+
+from lrar.icons import ICONS, keep_used_icons
+
+SCRIPT = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static" / "scripts" / ICONS.name
+
+
+@pytest.fixture
+def html(tmp_path) -> Path:
+    """A page with three icons, one by another name, beside the theme's own script."""
+    (tmp_path / ICONS).parent.mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / ICONS)
+    (tmp_path / "index.html").write_text(
+        f'<script src="{ICONS}"></script><link rel="icon" href="data:,"><i class="fa-solid fa-bars"></i>'
+        '<i class="fa-solid fa-search"></i><i class="fa-brands fa-square-github"></i>'
+    )
+    return tmp_path
+
+
+def test_most_of_the_script_goes(html):
+    before = (html / ICONS).stat().st_size
+    assert 3 <= keep_used_icons(html) < 10
+    assert (html / ICONS).stat().st_size < before / 10
+
+
+def test_icons_that_are_used_look_as_before(html, browser):
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    drawn = []
+    for _ in range(2):
+        page.goto((html / "index.html").as_uri())
+        page.wait_for_function("() => document.querySelectorAll('svg').length === 3")
+        drawn.append([path.get_attribute("d") for path in page.locator("svg path").all()])
+        keep_used_icons(html)
+    page.close()
+    assert drawn[0] == drawn[1] and len(drawn[0]) == 3 and min(map(len, drawn[0])) > 20
+    assert not errors
+
+
+def test_a_theme_without_the_script_is_left_alone(tmp_path):
+    assert keep_used_icons(tmp_path) == 0
