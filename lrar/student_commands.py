@@ -6,11 +6,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from lrar.clips import DataError
+from lrar.commands import show_progress
+from lrar.export import export_student
 from lrar.overlay import Overlay
 from lrar.predict import find_videos, predict, table
+from lrar.records import Store
 from lrar.small import SHIPPED, load_student
+from lrar.small_study import DATA, make_student
 from lrar.watch import Region
+
+RECORDS = Path(__file__).parents[1] / "book" / "records"
 
 
 def add_to(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -37,6 +45,16 @@ stderr and exit code 2; the others are answered all the same."""
     made.add_argument(
         "--crop", type=region, metavar="TOP,LEFT,ROWS,COLUMNS", help="look at this part of each frame only, in px"
     )
+
+    text = """Write students as ONNX, with a JSON beside each that says how to use it.
+
+With --retrain the shipped students are trained again first, and their files
+written anew; records that exist are kept."""
+    made = command("export", export, text, "lrar export --student ixmas6 --out onnx")
+    made.add_argument("--student", help=f"{' or '.join(SHIPPED)}, or a student's file; by default all that are shipped")
+    made.add_argument("--out", type=Path, default=Path("onnx"), metavar="FOLDER", help="by default %(default)s")
+    made.add_argument("--retrain", action="store_true", help="train first; minutes on a core")
+    made.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help="where --retrain keeps records")
 
 
 def region(text: str) -> Region:
@@ -79,3 +97,18 @@ def predict_videos(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(answers, indent=1, ensure_ascii=False))
     return 2 if broken else 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Train students again where that is asked for, and write each as ONNX."""
+    names = [arguments.student] if arguments.student else list(SHIPPED)
+    if arguments.retrain:
+        if unknown := [name for name in names if name not in DATA]:
+            raise DataError(f"{unknown[0]}: no shipped student. --retrain knows {', '.join(DATA)}.")
+        torch.set_num_threads(1)  # the same bits on any number of cores
+        for name in names:
+            make_student(DATA[name], store=Store(arguments.records), progress=show_progress)
+    for name in names:
+        for path in export_student(*load_student(name), arguments.out):
+            print(path)
+    return 0
