@@ -22,7 +22,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from lrar.chapters import complete_chapter, write_runs
 from lrar.clips import atomic_write
+from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer
+from lrar.freshness import stamp
 from lrar.icons import keep_used_icons
 from lrar.pages import write_fragments
 from lrar.rerun import with_install_cell
@@ -274,6 +276,9 @@ def build_book(
     clips = write_explorer(map(chapter_runs, parameters), BOOK / "generated")
     say(f"the clip explorer: {len(clips)} clips, {time.monotonic() - start:.0f} s")
     start = time.monotonic()
+    write_demo(BOOK / "generated" / "extra" / "demo", say=say)
+    say(f"the live demo: {time.monotonic() - start:.0f} s")
+    start = time.monotonic()
     say("building the pages ...")
     write_fragments()
     toc, whole = table_of_contents(datasets, out=out)
@@ -294,3 +299,6 @@ def refresh_notebooks(*, say: Callable[[str], None] = print) -> None:
         with_install_cell(content, os.environ.get("LRAR_REPOSITORY", ""))
         atomic_write(notebook, nbformat.writes(content).encode())
         execute(notebook, notebook)
+        content = nbformat.read(notebook, as_version=4)
+        stamp(content)
+        atomic_write(notebook, nbformat.writes(content).encode())

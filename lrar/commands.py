@@ -217,7 +217,9 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
 
 
 def records_check(arguments: argparse.Namespace) -> int:
-    """Compare the records with their manifest, and list those older than the code."""
+    """Compare the records with their manifest, and list all that is older than what it is made from."""
+    from lrar.freshness import stale
+
     if arguments.write:
         from lrar.pages import update_readme
 
@@ -230,12 +232,9 @@ def records_check(arguments: argparse.Namespace) -> int:
     changed = sorted(name for name in written.keys() | now.keys() if written.get(name) != now.get(name))
     for name in changed:
         print(f"{name}: not as the manifest has it", file=sys.stderr)
+    for line in stale(arguments.records):
+        print(line)
     older = [record for record in Store(arguments.records).records() if older_than_code(record)]
-    for record in older:
-        print(
-            f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}: older than "
-            f"{', '.join(older_than_code(record))}"
-        )
     print(f"{len(now)} records, {len(changed)} not as in the manifest, {len(older)} older than the code")
     return 1 if changed else 0
 

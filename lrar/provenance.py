@@ -81,13 +81,18 @@ def code_digest() -> dict[str, str]:
     same = same_results()
     digests = {}
     for module in (*DECIDING_MODULES, *OPTIONAL_MODULES):
-        tree = ast.parse((folder / f"{module}.py").read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
-        digests[module] = same.get(module, {}).get(digest, {}).get("as", digest)
+        found = digest(folder / f"{module}.py")
+        digests[module] = same.get(module, {}).get(found, {}).get("as", found)
     return digests
+
+
+def digest(path: Path) -> str:
+    """A digest of a module. Comments, docstrings and layout do not count."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
 
 
 def same_results() -> dict[str, dict[str, dict[str, Any]]]:

@@ -145,11 +145,11 @@ def launch_buttons(name: str) -> list[str]:
     repository, hub = os.environ.get("LRAR_REPOSITORY", "").rstrip("/"), os.environ.get("LRAR_HUB", "").rstrip("/")
     commit, branch = revision()
     buttons = []
-    installs = f"git+{repository}" in (NOTEBOOKS / f"{name}.ipynb").read_text()  # else it could not run on Colab
-    if repository.startswith("https://github.com/") and commit and installs:
+    if repository.startswith("https://github.com/") and commit:
         where = repository.removeprefix("https://github.com/").removesuffix(".git")
         address = f"https://colab.research.google.com/github/{where}/blob/{commit}/notebooks/{name}.ipynb"
-        buttons.append(_button(address, "Open in Colab"))
+        if f"git+{repository}" in (NOTEBOOKS / f"{name}.ipynb").read_text():  # else Colab could not run it
+            buttons.append(_button(address, "Open in Colab"))
     if repository and hub and branch:
         folder = repository.rsplit("/", 1)[-1].removesuffix(".git")
         query = {"repo": repository, "branch": branch, "urlpath": f"lab/tree/{folder}/notebooks/{name}.ipynb"}

@@ -62,12 +62,12 @@ class Table:
             "| " + " | ".join(linked(cell, address).replace("|", r"\|") for cell in line) + " |" for line in lines
         )
 
-    def directive(self, *, address: Callable[[str], str] | None = None) -> str:
-        """The table with its caption, as MyST; arguments as in `markdown`."""
+    def directive(self, *, address: Callable[[str], str] | None = None, kind: str = "") -> str:
+        """The table with its caption, as MyST; `address` as in `markdown`, `kind` a class for style sheets."""
         text = self.markdown(address=address)
         if not self.body:
             return f"*{self.caption}* {text}"
-        return f":::{{table}} {self.caption}\n:class: lrar-table\n\n{text}\n:::"
+        return f":::{{table}} {self.caption}\n:class: {f'lrar-table {kind}'.strip()}\n\n{text}\n:::"
 
     def _holds_numbers(self, column: int) -> bool:
         return column > 0 and all(NUMBER.fullmatch(line[column]) for line in self.body)

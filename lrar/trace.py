@@ -52,7 +52,7 @@ def write_runs_page(runs: Runs, *, root: Path, folder: Path) -> Path:
     parts = [_opening(runs), *(_section(runs, row, makers, root=root, folder=folder) for row in rows)]
     if makers:
         body = tuple((letter(number), *made) for number, made in enumerate(makers))
-        table = Table(caption="", head=("", "machine", "Python and libraries"), body=body)
+        table = Table(caption="", head=("made on", "machine", "Python and libraries"), body=body)
         parts.append(f"## Machines and libraries\n\n{table.markdown()}")
     atomic_write(folder / "results.csv", results_csv(listed).encode())
     path = folder / f"{PAGE}.md"
@@ -114,7 +114,7 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
         )
         body = tuple(_line(runs, record, makers, root=root, folder=folder) for record in records)
         table = Table(caption=f"Every run of {ROW_NAMES[row]}.", head=head, body=body)
-        parts.append(table.directive())
+        parts.append(table.directive(kind="lrar-runs"))
     return "\n\n".join(parts)
 
 

@@ -1,0 +1,68 @@
+"""Each record is on the page of runs, with a file that exists and a command that the command line takes."""
+
+import csv
+import re
+import shlex
+
+import pytest
+from made_up import write_records
+
+from lrar import cli, trace
+from lrar.replay import existing
+from lrar.studies import ROWS
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    root = folder / "records"
+    write_records(root, {"plain": 6, "attention_transfer": 9}, folds=3)
+    runs = existing("ixmas6", profile="full", records=root)
+    return trace.write_runs_page(runs, root=root, folder=folder / "chapters" / "ixmas6"), root
+
+
+def test_each_record_is_listed_with_its_file(page):
+    path, root = page
+    linked = re.findall(r"\{download\}`\S+ <(\S+)>`", path.read_text())
+    files = {(path.parent / address).resolve() for address in linked if address.endswith(".json")}
+    assert files == {file.resolve() for file in root.glob("*/*/*.json")}
+    assert len(files) == 15, "three networks, twelve runs"
+
+
+def test_each_row_has_a_section(page):
+    text = page[0].read_text()
+    for row in (*ROWS, "own"):
+        assert f"({trace.anchor('ixmas6', row)})=" in text
+    assert "Every run of attention transfer." in text
+    assert "Every run of ESPCN." not in text, "it has no run"
+    assert text.count("9\u00a0of\u00a012") == 6
+
+
+def test_anchors_are_what_the_pages_make_of_them():
+    assert trace.anchor("ixmas6", "attention_transfer") == "runs-ixmas6-attention-transfer"
+    assert trace.beside_chapter("folder-My Clips")("sr") == "runs.html#runs-folder-my-clips-sr"
+
+
+def test_the_commands_are_good(page):
+    commands = re.findall(r"lrar (?:study|run|audit) -{0,2}\w[^`\n]*", page[0].read_text())
+    wanted = {"study": len(ROWS) + 1, "run": 2 + 15, "audit": 2}
+    parsed = [cli.parser().parse_args(shlex.split(command)[1:]) for command in commands]
+    assert {name: sum(f" {name} " in command[:12] for command in commands) for name in wanted} == wanted
+    again = [each for each in parsed if getattr(each, "row", None) == "attention_transfer"]
+    assert {(each.stream, each.fold, each.seed) for each in again} == {
+        (s, f, 0) for s in ("rgb", "flow") for f in range(3)
+    }
+
+
+def test_its_runs_can_be_downloaded(page):
+    with open(page[0].with_name("results.csv"), newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 18, "the fused ones too"
+    assert {line["row"] for line in lines} == {"plain", "attention_transfer"}
+
+
+def test_a_data_set_without_runs_has_a_page_too(tmp_path):
+    runs = existing("ixmas6", profile="quick", records=tmp_path)
+    text = trace.write_runs_page(runs, root=tmp_path, folder=tmp_path / "chapters").read_text()
+    assert "lrar study full --dataset ixmas6 --profile quick --rows plain" in text
+    assert "Machines" not in text
