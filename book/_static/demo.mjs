@@ -55,10 +55,9 @@ async function begin() {
       data.error ? reject(new Error(data.error)) : resolve(data);
     };
     part("student").replaceChildren(
-      ...about.students.map(({ dataset, held_out, correct, clips }) => {
-        const text = `${dataset}: ${correct} of ${clips} clips of ${held_out}, whom it never saw`;
-        return new Option(text, dataset);
-      }),
+      ...about.students.map(
+        ({ dataset, correct, clips }) => new Option(`${dataset}: ${correct} of ${clips} held-out clips right`, dataset),
+      ),
     );
     part("clip").replaceChildren(...about.clips.map(({ name }, number) => new Option(name, number)));
     await choose();

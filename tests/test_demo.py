@@ -1,0 +1,189 @@
+"""The live demo: a browser gives the answers that PyTorch gives, in its own time, and fetches nothing from elsewhere."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_video
+
+from lrar import demo
+from lrar.clips import DataError
+from lrar.datasets.synthetic import render_clip
+from lrar.small import load_student, read
+from lrar.streams import low_resolution, to_video
+
+BOOK = Path(__file__).parents[1] / "book"
+CLIPS = demo.held_out_clips()[:10]
+
+
+def expected(clip, student: str = "synthetic") -> str:
+    model, card = load_student(student)
+    with torch.no_grad():
+        answer = model(read(to_video(low_resolution(render_clip(clip))))).probabilities
+    return card.classes[int(answer.argmax())]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The demo's own part of its page, as the book serves it."""
+    folder = tmp_path_factory.mktemp("site")
+    said = []
+    there = demo.write_demo(folder / "demo", say=said.append)
+    if not there and shutil.which("npm") is None:
+        pytest.skip(f"no npm here to fetch {demo.PACKAGE} with: {said[0]}")
+    assert there, said
+    (folder / "_static").mkdir()
+    for file in BOOK.glob("_static/demo*"):
+        shutil.copy(file, folder / "_static")
+    text = (BOOK / "demo.md").read_text()
+    body = text.split("```{raw} html\n")[1].split("```")[0]
+    head = '<!doctype html><title>demo</title><link rel="icon" href="data:,"><link rel="stylesheet" href="_static/demo.css">'
+    (folder / "index.html").write_text(head + body)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+class Opened:
+    """The page in a browser, and what went wrong in it."""
+
+    def __init__(self, page, address: str):
+        self.page, self.problems, self.fetched = page, [], []
+        page.set_default_timeout(120_000)  # a busy machine is no fault of the page
+        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self.fetched.append(request.url))
+        page.goto(f"{address}/index.html", wait_until="load")
+
+    def part(self, name: str):
+        return self.page.locator(f'[data-part="{name}"]')
+
+    def ended(self) -> str:
+        """What the label says when the clip has ended."""
+        self.page.wait_for_selector('#demo[data-state="ended"]')
+        return self.part("label").inner_text()
+
+
+@pytest.fixture
+def opened(browser, address):
+    context = browser.new_context(viewport={"width": 360, "height": 900})
+    yield Opened(context.new_page(), address)
+    context.close()
+
+
+def test_a_browser_answers_as_pytorch(opened, address):
+    opened.part("load").wait_for()
+    assert not [url for url in opened.fetched if "/demo/" in url], "nothing is loaded before the button is pressed"
+    opened.part("load").press("Enter")
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    given = []
+    for number, clip in enumerate(CLIPS):
+        opened.part("clip").select_option(str(number))
+        given.append(opened.ended())
+        assert clip.name in opened.part("message").inner_text()
+    wanted = [expected(clip) for clip in CLIPS]
+    assert len(set(wanted)) > 5
+    assert sum(a == b for a, b in zip(given, wanted, strict=True)) >= 9, (given, wanted)
+    fastest = float(opened.page.locator("#demo").get_attribute("data-fastest"))
+    assert 1000 / fastest >= 5, f"{fastest} ms an answer"
+    assert all(url.startswith((address, "blob:", "data:")) for url in opened.fetched)
+    assert opened.problems == []
+
+
+def test_the_other_student(opened):
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("student").select_option("ixmas6")
+    assert opened.ended() == expected(CLIPS[0], "ixmas6")
+    assert opened.part("bars").locator("li").count() == 6
+    assert opened.problems == []
+
+
+def test_a_video_of_the_readers(opened, tmp_path):
+    clip = render_clip(CLIPS[6])[..., 0]
+    large = clip.repeat(8, axis=1).repeat(8, axis=2)
+    # WebM: a Chromium without licensed codecs plays no H.264.
+    path = write_video(tmp_path / "walk.webm", large, codec="libvpx", pixels="yuv420p", rate=25)
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("file").set_input_files(path)
+    assert opened.ended() in load_student("synthetic")[1].classes
+    assert "walk.webm" in opened.part("message").inner_text()
+    (tmp_path / "broken.webm").write_bytes(b"no video")
+    opened.part("file").set_input_files(tmp_path / "broken.webm")
+    opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.includes("cannot play")')
+
+
+def test_frames_are_made_as_in_python(opened, address):
+    """The same LR bytes, but for values that lie at a half."""
+    high = render_clip(CLIPS[9])[20]
+    script = """async ([address, bytes, rows, columns]) => {
+      const { downsample } = await import(`${address}/_static/demo-frames.mjs`);
+      return [...downsample(bytes, rows, columns)];
+    }"""
+    given = np.array(opened.page.evaluate(script, [address, high[..., 0].ravel().tolist(), 64, 48])).reshape(16, 12)
+    wanted = to_video(low_resolution(high[None]))[0, ..., 0].astype(int)
+    assert np.abs(given - wanted).max() <= 1
+    assert (given != wanted).mean() < 0.03
+
+
+def test_what_is_fed_is_what_python_reads(opened, address, site):
+    about = json.loads((site / "demo" / "demo.json").read_text())
+    clips = np.frombuffer((site / "demo" / "clips.u8").read_bytes(), np.uint8)
+    for clip, listed in zip(demo.held_out_clips(), about["clips"], strict=True):
+        low = to_video(low_resolution(render_clip(clip)))
+        assert (listed["name"], listed["frames"]) == (clip.name, len(low))
+        assert np.array_equal(clips[listed["start"] :][: low.size], low.ravel())
+    script = """async ([address, frames]) => {
+      const { gather } = await import(`${address}/_static/demo-frames.mjs`);
+      return [...gather(frames, [16, 12]).low];
+    }"""
+    given = opened.page.evaluate(script, [address, low.reshape(len(low), -1).tolist()])
+    assert np.allclose(given, read(low).numpy().ravel(), atol=1e-6)
+
+
+def test_a_book_built_without_npm(browser, site, address, tmp_path, monkeypatch):
+    monkeypatch.setenv("LRAR_CACHE", str(tmp_path))
+    monkeypatch.setattr(demo.shutil, "which", lambda _: None)
+    said = []
+    assert demo.write_demo(tmp_path / "demo", say=said.append) is False
+    assert "Install Node.js" in said[0] and not (tmp_path / "demo").exists()
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/demo/demo.json", lambda route: route.fulfill(status=404))
+    page.goto(f"{address}/index.html")
+    page.locator('[data-part="load"]').click()
+    page.wait_for_function('document.querySelector("[data-part=message]").textContent.includes("install npm")')
+    context.close()
+
+
+def test_another_file_than_was_tested_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRAR_CACHE", str(tmp_path))
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\nhead -c 100 /dev/zero > {demo.PACKAGE}-{demo.VERSION}.tgz\n")
+    npm.chmod(0o755)
+    monkeypatch.setattr(demo.shutil, "which", lambda _: str(npm))
+    with pytest.raises(DataError, match="another file than was tested"):
+        demo.runtime()
+    npm.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(DataError, match="could not fetch"):
+        demo.runtime()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != npm]
