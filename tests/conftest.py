@@ -1,10 +1,15 @@
-"""Shared by all tests: a tiny data set as real video files, folders of its own for each test, and a browser.
+"""Shared by all tests: a tiny data set as real video files, folders of its own for each test, the book and a browser.
 
-`LRAR_BROWSER` names a Chromium or Chrome.
+`LRAR_BOOK` names a folder with a built book to look at instead of building one; `LRAR_BROWSER` names a Chromium or
+Chrome.
 """
 
+import functools
+import http.server
 import os
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def order(item: pytest.Item) -> int:
         path = Path(item.path)
-        return 2 if path.name == "test_book.py" else 1 if path.suffix == ".ipynb" else 0
+        return 2 if path.name.startswith("test_book") else 1 if path.suffix == ".ipynb" else 0
 
     items.sort(key=order)
 
@@ -159,3 +164,28 @@ def browser():
         browser = playwright.chromium.launch(executable_path=path, args=["--disable-quic"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The built book."""
+    if chosen := os.environ.get("LRAR_BOOK"):
+        return Path(chosen)
+    from lrar.book import build_book
+
+    return build_book().parent
+
+
+@pytest.fixture(scope="session")
+def address(html) -> Iterator[str]:
+    """The built book, served on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

@@ -34,7 +34,9 @@
     const names = [...Object.keys(VIEWS), "attention_rgb", "attention_flow"];
     const pictures = names.map(async (name) => {
       const image = make("img", { src: new URL(`${key}/${name}.webp`, HERE).href });
-      await image.decode();
+      await image.decode().catch(() => {
+        throw new Error(`${key}/${name}.webp cannot be loaded`);
+      });
       return [name, image];
     });
     const [clip, ...images] = await Promise.all([load(key, `${key}/clip.js`), ...pictures]);
@@ -51,12 +53,19 @@
     return sayers.size === 1 ? `They agree: ${judged(answers.full, label)}.` : `They disagree: ${said.join("; ")}.`;
   }
 
+  // While the page is still being read, an element is there before what stands in it.
+  const read = new Promise((resolve) => {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve);
+    else resolve();
+  });
+
   class Explorer extends HTMLElement {
     async connectedCallback() {
       if (this.table) return; // moved within the page
       this.moment = 0;
       this.table = make("table", { className: "answers" });
       this.addEventListener("keydown", (event) => this.onKey(event));
+      await read;
       try {
         const strip = this.getAttribute("clip");
         if (strip) await this.beginStrip(strip);
@@ -96,7 +105,7 @@
         const options = group.map(({ key, label, answers }) => {
           const right = Object.values(answers).filter((answer) => answer === label).length;
           const agree = new Set(Object.values(answers)).size === 1 ? "agree" : "disagree";
-          return make("option", { value: key }, `${label}: the three ${agree}, ${right} right`);
+          return make("option", { value: key }, `${label}: ${agree}, ${right} of 3 right`);
         });
         this.chooser.append(make("optgroup", { label: dataset }, ...options));
       }
