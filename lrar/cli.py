@@ -12,6 +12,7 @@ from lrar import commands, student_commands
 from lrar.clips import DataError
 from lrar.studies import PROFILES, STUDIES
 
+DATASETS = "synthetic, ixmas6, ixmas, hmdb21, hmdb51, or the path of a folder of class folders"
 REPOSITORY = Path(__file__).parents[1]
 RECORDS = REPOSITORY / "book" / "records"
 
@@ -53,10 +54,8 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help="where records are kept")
 
     def with_data(made):
-        made.add_argument(
-            "--dataset", default="synthetic", help="synthetic, ixmas6, ixmas, or the path of a folder of class folders"
-        )
-        made.add_argument("--protocol", default="actor", help="actor, random or camera")
+        made.add_argument("--dataset", default="synthetic", help=DATASETS)
+        made.add_argument("--protocol", default="actor", help="actor, random, camera or official")
         made.add_argument("--profile", default="full", choices=PROFILES, help="how large a study is")
         made.add_argument(
             "--threads", type=positive, default=1, help="threads of each run; 1 gives the same bits anywhere"
@@ -68,7 +67,14 @@ def parser() -> argparse.ArgumentParser:
         ("check", commands.data_check, "Decode every clip and list all that is wrong."),
     ):
         made = command(data, name, action, text, f"lrar data {name} ixmas6")
-        made.add_argument("dataset", help="synthetic, ixmas6, ixmas, or the path of a folder of class folders")
+        made.add_argument("dataset", help=DATASETS)
+        if name == "prepare":
+            made.add_argument(
+                "--archive",
+                type=Path,
+                action="append",
+                help="HMDB-51 as published, to unpack first: hmdb51_org.rar, and again for test_train_splits.rar",
+            )
 
     weights = subcommands.add_parser("weights", help="get or check published weights").add_subparsers(required=True)
     command(weights, "check", commands.weights_check, "Say which published weights are here.", "lrar weights check")

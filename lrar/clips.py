@@ -46,17 +46,33 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Split:
+    """An official division of a data set, by names of clips.
+
+    Attributes:
+        name: for people.
+        train: names of the training clips.
+        test: names of the test clips.
+    """
+
+    name: str
+    train: frozenset[str]
+    test: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClipSet:
     """Clips with one class list, before decoding.
 
     Attributes:
-        dataset: the name used in records: `synthetic`, `ixmas6`, `ixmas`, `folder-<name>`, ...
+        dataset: the name used in records: `synthetic`, `ixmas6`, `ixmas`, `hmdb21`, `hmdb51`, `folder-<name>`.
         classes: class names, in label order.
         clips: the clips, sorted by name.
         grey: whether frames are kept as one channel.
         size: `(H, W)` that every frame is cropped and shrunk to when it is decoded; None keeps the files' own size.
         render: for sets without files, the function that makes a clip's frames, uint8 `(T, H, W, C)`.
         version: for sets without files, what stands for their content in the fingerprint.
+        splits: the official divisions, where the set has any. They may name clips that are not here.
     """
 
     dataset: str
@@ -66,6 +82,7 @@ class ClipSet:
     size: tuple[int, int] | None = None
     render: Callable[[Clip], np.ndarray] | None = None
     version: str = ""
+    splits: tuple[Split, ...] = ()
 
     def thinned(self, every: int) -> "ClipSet":
         """Keep each `every`-th clip of every class and group: a smaller set for a quick look."""
@@ -87,6 +104,8 @@ class ClipSet:
             DataError: a file cannot be read.
         """
         digest = hashlib.sha256(repr((self.dataset, self.classes, self.grey, self.size, self.version)).encode())
+        for split in self.splits:
+            digest.update(repr((split.name, sorted(split.train), sorted(split.test))).encode())
         for clip in self.clips:
             digest.update(repr((clip.name, clip.label, clip.group, clip.camera, clip.take)).encode())
             if clip.path is None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from lrar.archives import unpack_hmdb51
 from lrar.clips import DataError, decode, load_videos
-from lrar.datasets import load_clip_set
+from lrar.datasets import data_folder, load_clip_set
 from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
 from lrar.records import Record, Store, manifest, older_than_code, write_index
@@ -30,6 +31,11 @@ def show_progress(iterable, **options):
 
 
 def data_prepare(arguments: argparse.Namespace) -> int:
+    if arguments.archive:
+        if not arguments.dataset.startswith("hmdb"):
+            raise DataError(f"{arguments.dataset}: is not published as archives. Leave --archive out.")
+        count = unpack_hmdb51(arguments.archive, data_folder() / "hmdb51", progress=show_progress)
+        print(f"{count} files unpacked into {data_folder() / 'hmdb51'}")
     clip_set = load_clip_set(arguments.dataset)
     videos = load_videos(clip_set, progress=show_progress)
     frames = sum(shape[0] for shape in videos.shapes)

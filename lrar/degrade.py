@@ -39,6 +39,19 @@ def downsample(frames: torch.Tensor, *, scale: int = 4, kernel: str = "bicubic")
     return quantize(low)
 
 
+def shrink_to(frames: torch.Tensor, *, size: tuple[int, int]) -> torch.Tensor:
+    """Shrink HR frames to a size between LR and HR: what a super-resolution network that ends there should give.
+
+    Args:
+        frames: `(T, C, H, W)`, values in [0, 1].
+        size: rows and columns.
+
+    Returns:
+        `(T, C, *size)`, antialiased bicubic, values in [0, 1] on the grid of 8 bits.
+    """
+    return quantize(F.interpolate(frames, size=size, mode="bicubic", antialias=True))
+
+
 def upscale(frames: torch.Tensor, *, scale: int = 4, method: str = "bicubic") -> torch.Tensor:
     """Enlarge LR frames without learning anything.
 

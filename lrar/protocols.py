@@ -72,6 +72,21 @@ def leave_one_camera_out(clip_set: ClipSet) -> list[Fold]:
     return [_held_out(cameras == camera, f"camera {camera}") for camera in sorted(set(cameras))]
 
 
+def official_splits(clip_set: ClipSet) -> list[Fold]:
+    """The divisions that the data set came with (HMDB-51: three). A clip that a split leaves out is on neither side."""
+    if not clip_set.splits:
+        raise DataError(f"{clip_set.dataset}: has no official splits. Use the protocol actor or random.")
+    names = [clip.name for clip in clip_set.clips]
+    return [
+        Fold(
+            name=split.name,
+            train=np.flatnonzero([name in split.train for name in names]),
+            test=np.flatnonzero([name in split.test for name in names]),
+        )
+        for split in clip_set.splits
+    ]
+
+
 def inner_actors(clip_set: ClipSet) -> list[Fold]:
     """Three folds over the training actors of the first actor fold, whose test actor is in neither part.
 
@@ -97,6 +112,7 @@ PROTOCOLS: dict[str, Callable[[ClipSet], list[Fold]]] = {
     "actor": leave_one_actor_out,
     "random": random_clips,
     "camera": leave_one_camera_out,
+    "official": official_splits,
     "inner": inner_actors,
 }
 

@@ -38,7 +38,14 @@ DECIDING_MODULES = (
     "training",
 )
 # These decide the results of some experiments only.
-OPTIONAL_MODULES = ("i3d", "datasets/folder", "datasets/ixmas", "datasets/performer", "datasets/synthetic")
+OPTIONAL_MODULES = (
+    "i3d",
+    "datasets/folder",
+    "datasets/hmdb51",
+    "datasets/ixmas",
+    "datasets/performer",
+    "datasets/synthetic",
+)
 LIBRARIES = ("torch", "numpy", "opencv-contrib-python-headless", "av", "scikit-image")
 
 
@@ -124,7 +131,8 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
     if dataset == "synthetic":
         modules |= {"datasets/performer", "datasets/synthetic"}
     else:
-        modules.add("datasets/ixmas" if dataset.startswith("ixmas") else "datasets/folder")
+        family = {"ixmas": "ixmas", "hmdb": "hmdb51"}.get(dataset.rstrip("0123456789"), "folder")
+        modules.add(f"datasets/{family}")
     if "stream" not in experiment:  # super resolution by itself
         return modules - {"attention", "backbones", "distillation", "flow", "recognizer", "training"}
     if not experiment["super_resolution"]:

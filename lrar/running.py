@@ -17,12 +17,13 @@ from safetensors.torch import load_file, save
 
 from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_videos
 from lrar.datasets import load_clip_set
+from lrar.degrade import shrink_to
 from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
 from lrar.protocols import Fold, folds
 from lrar.provenance import code_digest, deciding_modules, provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Record, Store
-from lrar.streams import Stream, low_resolution, make_stream, restorer, seen_frames
+from lrar.streams import SCALE, Stream, low_resolution, make_stream, restorer, to_tensor, to_video
 from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
 from lrar.training import evaluate, fit
 
@@ -59,6 +60,8 @@ def stream_of(experiment: Experiment, *, store: Store) -> Stream:
         source=experiment.source,
         stream=experiment.stream,
         kernel=experiment.data.kernel,
+        shrink=experiment.data.shrink,
+        rows=experiment.rows,
         flow_method=experiment.flow_method,
         network=network,
         network_key=key,
@@ -102,6 +105,7 @@ def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> Vi
         window=experiment.window,
         width=experiment.width,
         blocks=experiment.blocks,
+        scale=experiment.scale or SCALE,
     )
     network.load_state_dict(load_file(path))
     return network.eval().to(memory_format=torch.channels_last)
@@ -185,13 +189,8 @@ def run(
 def _run_super_resolution(
     experiment: SuperResolution, videos: Videos, fold: Fold, progress: Callable
 ) -> tuple[VideoSuperResolution, dict[str, Any]]:
-    kernel = experiment.data.kernel
-
-    def as_bytes(low: torch.Tensor) -> torch.Tensor:
-        return (low * 255).round().to(torch.uint8)
-
-    low = [as_bytes(low_resolution(videos[i], kernel=kernel)) for i in fold.train]  # (T, C, h, w)
-    high = [torch.from_numpy(np.array(videos[i])).permute(0, 3, 1, 2) for i in fold.train]  # (T, C, H, W)
+    low = [_as_bytes(low_of(experiment, videos[i])) for i in fold.train]  # (T, C, h, w)
+    high = [_as_bytes(target_of(experiment, videos[i])) for i in fold.train]  # (T, C, h scale, w scale)
     start = time.perf_counter()
     network, losses = train_super_resolution(
         low=low,
@@ -208,22 +207,42 @@ def _run_super_resolution(
     return network, {
         "losses": losses,
         "train_seconds": time.perf_counter() - start,
-        "quality": restoration_quality(videos, fold, kernel=kernel, network=network),
+        "quality": restoration_quality(experiment, videos, fold, network=network),
     }
 
 
+def low_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
+    """A clip's LR frames `(T, C, h, w)`."""
+    return low_resolution(video, kernel=experiment.data.kernel, scale=experiment.data.shrink or SCALE)
+
+
+def target_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
+    """What super resolution should make of a clip's LR frames, `(T, C, h scale, w scale)`: HR, shrunk where it is larger."""
+    size = tuple(side // (experiment.data.shrink or SCALE) * (experiment.scale or SCALE) for side in video.shape[1:3])
+    high = to_tensor(video)
+    return high if high.shape[2:] == size else shrink_to(high, size=size)
+
+
+def _as_bytes(frames: torch.Tensor) -> torch.Tensor:
+    return (frames * 255).round().to(torch.uint8)
+
+
 def restoration_quality(
-    videos: Videos, fold: Fold, *, kernel: str, network: VideoSuperResolution
+    experiment: SuperResolution, videos: Videos, fold: Fold, *, network: VideoSuperResolution
 ) -> dict[str, dict[str, float]]:
-    """PSNR in dB and SSIM on every eighth frame of the test clips, for our network and each rival that is here."""
-    high = np.concatenate([videos[i][::8] for i in fold.test])
+    """PSNR in dB and SSIM on every eighth frame of the test clips, for our network and each rival that is here.
+
+    The rivals enlarge by 4: beside a network that enlarges otherwise there is none.
+    """
+    high = np.concatenate([to_video(target_of(experiment, videos[i][::8])) for i in fold.test])
     results = {}
-    for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr"):
+    for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if network.scale == SCALE else ("sr",):
         try:
             restore = restorer(source, network)
         except DataError:  # published weights are not on this machine
             continue
-        restored = [seen_frames(videos[i], source=source, kernel=kernel, restore=restore)[::8] for i in fold.test]
+        # Ours reads neighbouring frames, so all are restored before every eighth is taken.
+        restored = [to_video(restore(low_of(experiment, videos[i])))[::8] for i in fold.test]
         psnr, ssim = quality(high, np.concatenate(restored))
         results[source] = {"psnr": round(psnr, 3), "ssim": round(ssim, 4)}
     return results

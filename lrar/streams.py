@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from filelock import FileLock
 
 from lrar.clips import Videos, cache_folder
-from lrar.degrade import UPSCALERS, downsample, upscale
+from lrar.degrade import UPSCALERS, downsample, shrink_to, upscale
 from lrar.flow import optical_flow
 from lrar.provenance import code_digest
 from lrar.super_resolution import (
@@ -96,7 +97,13 @@ def restorer(source: str, network: VideoSuperResolution | None = None) -> Callab
 
 
 def seen_frames(
-    video: np.ndarray, *, source: str, kernel: str = "bicubic", restore: Callable | None = None
+    video: np.ndarray,
+    *,
+    source: str,
+    kernel: str = "bicubic",
+    shrink: int = SCALE,
+    rows: int | None = None,
+    restore: Callable | None = None,
 ) -> np.ndarray:
     """The frames that a network may see of one clip, uint8 `(T, H, W, C)`.
 
@@ -104,12 +111,20 @@ def seen_frames(
         video: HR, uint8 `(T, H, W, C)`.
         source: `hr` for a teacher; else what `restorer` knows.
         kernel: how LR is made.
+        shrink: HR rows per LR row.
+        rows: of HR, to which its frames are shrunk; None keeps them.
         restore: from `restorer(source)`, when many clips are to be done.
     """
     if source == "hr":
-        return video
+        return video if rows is None else to_video(shrink_to(to_tensor(video), size=_of_rows(video, rows)))
     restore = restore or restorer(source)
-    return to_video(restore(low_resolution(video, kernel=kernel)))
+    return to_video(restore(low_resolution(video, kernel=kernel, scale=shrink)))
+
+
+def _of_rows(video: np.ndarray, rows: int) -> tuple[int, int]:
+    """Rows and columns of the same shape."""
+    _, height, width, _ = video.shape
+    return rows, round(width * rows / height)
 
 
 def make_stream(
@@ -118,6 +133,8 @@ def make_stream(
     source: str,
     stream: str,
     kernel: str = "bicubic",
+    shrink: int | None = None,
+    rows: int | None = None,
     flow_method: str | None = None,
     network: VideoSuperResolution | None = None,
     network_key: str = "",
@@ -130,6 +147,8 @@ def make_stream(
         source: `hr`, `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn` or `sr`.
         stream: `rgb`, `flow`, or `difference`: each frame taken from the next, for where flow costs too much.
         kernel: how LR is made.
+        shrink: HR rows per LR row; None is 4.
+        rows: to which HR frames are shrunk; None keeps them.
         flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.
         network: the trained network where source is `sr`.
         network_key: what identifies that network.
@@ -140,7 +159,8 @@ def make_stream(
     assert (stream == "flow") == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
     code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
-    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code])
+    sizes = [size for size in (("shrink", shrink), ("rows", rows)) if size[1] is not None]
+    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code, *sizes])
     name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     path = (cache or cache_folder()) / "streams" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +169,15 @@ def make_stream(
     if not path.exists():
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _write(videos, path, int(lengths.sum()), source, stream, kernel, flow_method, network)
+                see = partial(
+                    seen_frames,
+                    source=source,
+                    kernel=kernel,
+                    shrink=shrink or SCALE,
+                    rows=rows,
+                    restore=None if source == "hr" else restorer(source, network),
+                )
+                _write(videos, path, int(lengths.sum()), stream, see, flow_method)
     return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths)
 
 
@@ -157,16 +185,13 @@ def _write(
     videos: Videos,
     path: Path,
     total: int,
-    source: str,
     stream: str,
-    kernel: str,
+    see: Callable[[np.ndarray], np.ndarray],
     flow_method: str | None,
-    network: VideoSuperResolution | None,
 ) -> None:
-    restore = None if source == "hr" else restorer(source, network)
     sizes = {shape[1:] for shape in videos.shapes}
     assert len(sizes) == 1, f"clips of several sizes: {sorted(sizes)}"
-    height, width, channels = sizes.pop()
+    _, height, width, channels = see(videos[0][:1]).shape
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     array = np.lib.format.open_memmap(
         part,
@@ -177,7 +202,7 @@ def _write(
     position = 0
     try:
         for video in videos:
-            frames = seen_frames(video, source=source, kernel=kernel, restore=restore)
+            frames = see(video)
             if stream == "flow":
                 frames = optical_flow(frames, method=flow_method)
             elif stream == "difference":

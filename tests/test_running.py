@@ -9,10 +9,13 @@ from conftest import names_file_and_remedy
 from filelock import Timeout
 from small_experiments import DATA, RECIPE, network, student, teacher
 
+from lrar import running
 from lrar.clips import DataError
+from lrar.degrade import shrink_to
 from lrar.experiment import from_dict, identity
 from lrar.records import Store
-from lrar.running import fold_of, load_data, run, trained_recognizer, weights_path
+from lrar.running import fold_of, load_data, low_of, run, stream_of, target_of, trained_recognizer, weights_path
+from lrar.streams import PUBLISHED, to_tensor, to_video
 from lrar.training import Distillation, evaluate
 
 
@@ -141,8 +144,6 @@ def test_a_run_in_progress_elsewhere(ixmas, tmp_path, trainings):
 
 
 def test_a_failed_training_leaves_no_record(ixmas, tmp_path, trainings, monkeypatch):
-    from lrar import running
-
     def fails(*_, **__):
         raise RuntimeError("out of memory")
 
@@ -178,3 +179,29 @@ def test_trained_for_real_it_gives_the_same_twice(ixmas, tmp_path, monkeypatch, 
     model, stream = trained_recognizer(student(), store=store)
     again = evaluate(model, stream, fold_of(DATA)[1].test, recipe=RECIPE)
     np.testing.assert_allclose(again, second.probabilities, atol=1e-5)
+
+
+def test_a_larger_data_set_is_shrunk_for_everyone(ixmas, tmp_path, monkeypatch):
+    """32x24 frames as HMDB-51's 240x320: LR by 8 or 4, super-resolved to 16x12 by 4 or 2, a teacher on 16x12."""
+    seen = []
+    monkeypatch.setattr(running, "fit", lambda model, stream, *_, **__: seen.append(stream.size) or [1.0])
+    store = Store(tmp_path / "records")
+    for shrink, low, scale, sources in ((8, (4, 3), 4, {"nearest", "bicubic", "sr"}), (4, (8, 6), 2, {"sr"})):
+        data = replace(DATA, shrink=shrink)
+        of_network, of_teacher = network(data, scale=scale), teacher(data, rows=16)
+        seen.clear()
+        run(student(data, super_resolution=of_network, teacher=of_teacher), store=store)
+        assert seen == [(16, 12), (16, 12)]
+        videos, division = fold_of(data)
+        clip = videos[division.test[0]]
+        assert target_of(of_network, clip).shape[2:] == (16, 12)
+        assert low_of(of_network, clip).shape[2:] == low
+        quality = store.find(identity(of_network)).quality
+        assert set(quality) - set(PUBLISHED) == sources
+        assert all(value["psnr"] > 10 for value in quality.values())
+        shrunk = stream_of(of_teacher, store=store)
+        assert np.array_equal(shrunk[0], to_video(shrink_to(to_tensor(videos[0]), size=(16, 12))))
+        assert len({identity(of_teacher), identity(teacher(data)), identity(teacher())}) == 3
+        assert len({identity(of_network), identity(network(data)), identity(network())}) == 3
+    with pytest.raises(ValueError, match="rows is for source 'hr'"):
+        student(rows=16)

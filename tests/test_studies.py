@@ -168,7 +168,7 @@ def test_unknown_names(ixmas):
         assert names_file_and_remedy(error, f"{row}: no such row in study {study}", "Known: teacher, plain, full")
     with pytest.raises(DataError) as error:
         tasks("full", "ixmas6", profile=TINY, protocol="official")
-    assert names_file_and_remedy(error, "official: no such protocol")
+    assert names_file_and_remedy(error, "ixmas6: has no official splits")
 
 
 def test_a_study_runs_once_and_leaves_an_index(ixmas, tmp_path, trainings):

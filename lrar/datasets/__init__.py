@@ -1,13 +1,15 @@
 """The data sets by name.
 
-`LRAR_DATA` names a folder that holds `ixmas/`; else `../shared/data`, else `data/` in the repository.
+`LRAR_DATA` names a folder that holds `ixmas/` and `hmdb51/`; else `../shared/data`, else `data/` in the repository.
 """
 
 import os
+import re
 from pathlib import Path
 
 from lrar.clips import ClipSet, DataError
 from lrar.datasets.folder import load_folder
+from lrar.datasets.hmdb51 import load_hmdb51
 from lrar.datasets.ixmas import load_ixmas
 from lrar.datasets.synthetic import load_synthetic
 
@@ -25,7 +27,7 @@ def load_clip_set(dataset: str) -> ClipSet:
     """Find a data set by its name in records.
 
     Args:
-        dataset: `synthetic`, `ixmas6`, `ixmas`, or a path to a folder of class folders (anything with a `/`),
+        dataset: `synthetic`, `ixmas6`, `ixmas`, `hmdb51`, `hmdb21` (21 of its classes), or a path to a folder of class folders (anything with a `/`),
             or `folder-<name>`, which is looked up as `<LRAR_DATA>/<name>`.
 
     Raises:
@@ -34,20 +36,26 @@ def load_clip_set(dataset: str) -> ClipSet:
     if dataset == "synthetic":
         return load_synthetic()
     if dataset in ("ixmas", "ixmas6"):
-        clip_set = load_ixmas(data_folder() / "ixmas")
-        if clip_set.dataset != dataset:
-            raise DataError(
-                f"{data_folder() / 'ixmas'}: holds {len(clip_set.classes)} actions, which is {clip_set.dataset}, not {dataset}. "
-                f"Ask for {clip_set.dataset}."
-            )
-        return clip_set
+        return _named(load_ixmas(data_folder() / "ixmas"), dataset, data_folder() / "ixmas")
+    if re.fullmatch(r"hmdb\d+", dataset):
+        return _named(load_hmdb51(data_folder() / "hmdb51"), dataset, data_folder() / "hmdb51")
     if os.sep in dataset:
         return load_folder(Path(dataset))
     if dataset.startswith("folder-"):
         return load_folder(data_folder() / dataset.removeprefix("folder-"))
     raise DataError(
-        f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, or the path of a folder of class folders."
+        f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, hmdb51, hmdb21, or the path of a folder of class folders."
     )
+
+
+def _named(clip_set: ClipSet, dataset: str, folder: Path) -> ClipSet:
+    """A part of a data set has a name of its own; it is never taken for the whole."""
+    if clip_set.dataset != dataset:
+        raise DataError(
+            f"{folder}: holds {len(clip_set.classes)} actions, which is {clip_set.dataset}, not {dataset}. "
+            f"Ask for {clip_set.dataset}."
+        )
+    return clip_set
 
 
 def available(dataset: str) -> bool:
