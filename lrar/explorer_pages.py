@@ -1,31 +1,16 @@
-"""The files of the clip explorer, and what the pages say of its networks; made anew with every build of the book.
+"""The explorer's pages, made anew with every build of the book: which clips there are, and how good the networks are.
 
-A clip is a folder of sprites, one a view, its moments side by side; beside them a small script holds the numbers: a
-page that is opened from disk may load a script, but no JSON. `book/_static/explorer.js` shows them, and loads a clip
-when it is chosen. Readers without it, and print, have a still picture and a table.
+Readers without `book/_static/explorer.js`, and print, have a still picture and a table.
 """
 
-import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from lrar.clips import atomic_write
-from lrar.explorer import (
-    ROWS,
-    Trained,
-    answers,
-    attention,
-    chosen_clips,
-    chosen_records,
-    ends,
-    trained,
-    views,
-)
+from lrar.explorer import ROWS, chosen_clips, chosen_records, trained
+from lrar.explorer_files import picture, script, write_clip
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.pages import fragment
 from lrar.records import Record, Store
@@ -33,12 +18,9 @@ from lrar.replay import Runs, existing
 from lrar.rerun import NOTEBOOKS
 from lrar.running import fold_of
 from lrar.statistics import fused_records
-from lrar.studies import STREAMS
 from lrar.table import Table
 
 FIRST = "kick"  # the action on the start page: a large motion, and chosen before any network was asked
-SCALE = 3  # pixels of the still picture to a pixel of HR
-VEIL = 0.6  # how much of the frame the attention over it hides there
 STILL = "explorer.png"
 NO_CLIPS = "No clips are shown here: they are drawn where the clips lie on the machine and the networks are trained.\n"
 
@@ -82,9 +64,8 @@ def write_explorer(chapters: Iterable[tuple[Runs, Path]], out: Path) -> list[str
         about = [write_clip(folder, f"{runs.dataset}/{number}", clip, networks) for number, clip in enumerate(clips)]
         told.append(how_good(records))
         listed += about
-        if runs.dataset == "synthetic":
-            shown = next((i for i, line in enumerate(about) if line["label"] == FIRST), 0)
-            still = Still(about=about[shown], records=records, picture=picture(networks, clips[shown]))
+        shown = next((i for i, line in enumerate(about) if line["label"] == FIRST), 0)
+        still = Still(about=about[shown], records=records, picture=picture(networks, clips[shown]))
     atomic_write(folder / "clips.js", script("clips", listed))
     fragments = {"explorer.md": page(listed, told, still), "explorer_strip.md": strip(still)}
     for name, text in fragments.items():
@@ -98,88 +79,6 @@ def chapter_runs(parameters: dict[str, str]) -> tuple[Runs, Path]:
     """The runs behind a chapter, and the root of their records, from its notebooks' parameters."""
     root = NOTEBOOKS / parameters["records"]
     return existing(parameters["dataset"], profile=parameters["profile"], records=root), root
-
-
-def write_clip(folder: Path, key: str, clip: int, networks: dict[tuple[str, str], Trained]) -> dict:
-    """Write one clip's sprites and numbers into `folder / key`, and give what the list of clips says of it."""
-    videos, _ = fold_of(networks["full", "rgb"].experiment.data)
-    classes, described = videos.clip_set.classes, videos.clip_set.clips[clip]
-    length = len(videos[clip])
-    seen = ends(length)
-    shown = views(videos[clip], networks, clip, seen)
-    for name, frames in shown.items():
-        atomic_write(folder / key / f"{name}.webp", sprite(frames[None]))
-    peaks = {}
-    for stream in STREAMS:
-        maps, peaks[stream] = attention(networks["full", stream], clip)  # (1 + heads, T', H', W', 3)
-        atomic_write(folder / key / f"attention_{stream}.webp", sprite(maps))
-    probabilities = answers(networks, clip, seen)
-    about = {
-        "key": key,
-        "dataset": DATASET_NAMES.get(videos.clip_set.dataset, videos.clip_set.dataset),
-        "name": described.name,
-        "label": classes[described.label],
-        "answers": {row: classes[values[-1].argmax()] for row, values in probabilities.items()},
-    }
-    numbers = {
-        "networks": {row: ROW_NAMES[row] for row in ROWS},
-        "classes": classes,
-        "hr": shown["hr"].shape[1:3],
-        "lr": shown["lr"].shape[1:3],
-        "seen": seen.tolist(),
-        "steps": ((seen - 1) * maps.shape[1] // length).tolist(),  # which of the maps belongs to each moment
-        "maps": maps.shape[:4],
-        "peaks": peaks,
-        "probabilities": {
-            row: [[round(float(p), 4) for p in moment] for moment in values] for row, values in probabilities.items()
-        },
-    }
-    atomic_write(folder / key / "clip.js", script(key, about | numbers))
-    return about
-
-
-def sprite(pictures: np.ndarray) -> bytes:
-    """Pictures uint8 `(rows, columns, H, W, C)` side by side in one WebP file, without loss."""
-    return _encode(".webp", _sheet(pictures), [cv2.IMWRITE_WEBP_QUALITY, 101])  # above 100 is without loss
-
-
-def script(name: str, values: object) -> bytes:
-    """A script that leaves values where `explorer.js` finds them."""
-    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-    return f"(window.lrarClips ??= {{}})[{json.dumps(name)}] = {text};\n".encode()
-
-
-def picture(networks: dict[tuple[str, str], Trained], clip: int) -> bytes:
-    """One moment at every stage as PNG: HR, LR, bicubic, super-resolved, flow, attention over it."""
-    videos, _ = fold_of(networks["full", "rgb"].experiment.data)
-    seen = ends(len(videos[clip]))
-    middle = len(seen) // 2
-    shown = [frames[middle] for frames in views(videos[clip], networks, clip, seen).values()]
-    height, width, _ = shown[0].shape
-    size = (width * SCALE, height * SCALE)
-
-    def enlarged(frame: np.ndarray, how: int) -> np.ndarray:
-        colour = np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame
-        return cv2.resize(colour, size, interpolation=how)
-
-    tiles = [enlarged(frame, cv2.INTER_NEAREST) for frame in shown]
-    maps, _ = attention(networks["full", "rgb"], clip)
-    veil = enlarged(maps[0, (seen[middle] - 1) * maps.shape[1] // len(videos[clip])], cv2.INTER_LINEAR)
-    tiles.append(np.rint(VEIL * veil + (1 - VEIL) * tiles[3]).astype(np.uint8))
-    framed = [np.pad(tile, ((0, 0), (0, 2 * SCALE), (0, 0)), constant_values=255) for tile in tiles]
-    return _encode(".png", _sheet(np.stack(framed)[None]), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-
-
-def _sheet(pictures: np.ndarray) -> np.ndarray:
-    rows, columns, height, width, channels = pictures.shape
-    sheet = pictures.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-    return np.repeat(sheet, 3, axis=2) if channels == 1 else sheet[..., ::-1]  # OpenCV wants blue first
-
-
-def _encode(kind: str, sheet: np.ndarray, options: list[int]) -> bytes:
-    done, content = cv2.imencode(kind, sheet, options)
-    assert done, (kind, sheet.shape)
-    return content.tobytes()
 
 
 def how_good(records: dict[tuple[str, str], Record]) -> str:
@@ -206,18 +105,19 @@ def strip(still: Still | None) -> str:
         return NO_CLIPS
     about, full = still.about, still.records["full", "rgb"]
     first, *others = counts(still.records).values()
+    force = ", and support no claim" if full.dataset == "synthetic" else ""
     return (
         f"{_element(still, clip=about['key'])}\n"
-        f"A **{about['dataset']}** clip of the action {about['label']}, and what the HR teacher, a plain student and the full system "
-        f"make of it as it goes on. Trained for only {full.experiment['recipe']['epochs']} epochs, they get {first}, "
-        f"{' and '.join(map(str, others))} of {len(full.labels)} held-out clips right, and support no claim. "
+        f"A **{about['dataset']}** clip of the action {about['label']}, and what the HR teacher, a plain student and the "
+        f"full system make of it as it goes on. Trained for {full.experiment['recipe']['epochs']} epochs, they get {first}, "
+        f"{' and '.join(map(str, others))} of {len(full.labels)} held-out clips right{force}. "
         "More clips: {doc}`explorer`.\n"
     )
 
 
 def page(listed: list[dict], told: list[str], still: Still | None) -> str:
     """The fragment of the explorer's page: the explorer, how good its networks are, their answers as a table."""
-    if not listed:
+    if still is None:
         return NO_CLIPS
     body = tuple(
         (
@@ -243,20 +143,16 @@ def verdict(answer: str, label: str) -> str:
     return "right" if answer == label else f"wrong: {answer}"
 
 
-def _element(still: Still | None, *, clip: str = "") -> str:
+def _element(still: Still, *, clip: str = "") -> str:
     """The element that the script fills; until then, and without it, the still picture stands in it.
 
     Args:
-        still: what the picture shows, if there is one.
+        still: what the picture shows.
         clip: for the strip, which shows this clip alone.
     """
-    inside = "*The explorer needs JavaScript.*\n"
-    if still:
-        about = still.about
-        alt = (
-            f"One moment of a {about['dataset']} clip of the action {about['label']}, from left to right: HR, LR, bicubic, "
-            "super-resolved, flow of the super-resolved frames, attention over them."
-        )
-        inside = f"```{{image}} /generated/{STILL}\n:alt: {alt}\n```\n"
+    alt = (
+        f"One moment of a {still.about['dataset']} clip of the action {still.about['label']}, from left to right: HR, LR, "
+        "bicubic, super-resolved, flow of the super-resolved frames, attention over them."
+    )
     opening = f'<lrar-explorer clip="{clip}">' if clip else "<lrar-explorer>"
-    return f"{opening}\n\n{inside}\n</lrar-explorer>\n"
+    return f"{opening}\n\n```{{image}} /generated/{STILL}\n:alt: {alt}\n```\n\n</lrar-explorer>\n"
