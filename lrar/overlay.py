@@ -75,7 +75,7 @@ class Overlay:
         """
         if self._stream is None:
             rate = Fraction(window.rate).limit_denominator(1001)
-            self._stream = self._file.add_stream("libx264", rate=rate, options={"crf": "20"})
+            self._stream = self._file.add_stream("libx264", rate=rate, options={"crf": "20", "preset": "veryfast"})
             self._stream.width, self._stream.height, self._stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         page = self._page(window, answer)
         low = torch.from_numpy(window.low).permute(0, 3, 1, 2).float() / 255  # (T, C, h, w)
