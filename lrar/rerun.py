@@ -31,8 +31,7 @@ MEANINGS = {
 INSTALL = """\
 # Where lrar is not installed, as on Colab or on a hub, it is fetched first.
 import importlib.util
-from pathlib import Path
-
+{imports}
 if importlib.util.find_spec("lrar") is None:
     source = {source}
     %pip install --quiet {{source}}"""
@@ -44,8 +43,10 @@ def install_source(repository: str) -> str:
     Args:
         repository: where pip finds the project when the notebook is not in a clone of it; empty where that is not known.
     """
-    source = f'".." if Path("../pyproject.toml").exists() else "git+{repository}"' if repository else '".."'
-    return INSTALL.format(source=source)
+    if not repository:
+        return INSTALL.format(imports="", source='".."  # the clone around the notebook')
+    source = f'".." if Path("../pyproject.toml").exists() else "git+{repository}"'
+    return INSTALL.format(imports="from pathlib import Path\n", source=source)
 
 
 def with_install_cell(notebook: nbformat.NotebookNode, repository: str) -> None:

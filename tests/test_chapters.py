@@ -14,6 +14,7 @@ from lrar.replay import existing
 @pytest.fixture
 def chapter(tmp_path, monkeypatch):
     monkeypatch.setattr(rerun, "NOTEBOOKS", tmp_path)
+    monkeypatch.delenv("LRAR_REPOSITORY", raising=False)
     write_records(tmp_path / "records", {"plain": 6, "sr": 9}, folds=2)
     runs = existing("ixmas6", profile="full", records=tmp_path / "records", rows=("plain", "sr"))
     image = figures.differences(runs, baseline="plain")

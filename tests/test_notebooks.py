@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from lrar import book
+from lrar import book, rerun
 
 PATHS = sorted(book.NOTEBOOKS.glob("*.ipynb"))
 
@@ -80,3 +80,14 @@ def test_they_were_executed_in_order_and_tidied(notebook):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run: make notebooks"
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
     assert book.tidy(copy.deepcopy(notebook)) == notebook, "run: make notebooks"
+
+
+def test_the_first_cell_installs_the_library_where_it_is_missing():
+    sources = set()
+    for path in PATHS:
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert {"install", "remove-cell"} <= set(cells[0].metadata.tags), f"{path.name}: run: make notebooks"
+        sources.add(cells[0].source)
+    (source,) = sources
+    (repository,) = re.findall(r'"git\+(\S+)"', source) or [""]
+    assert source == rerun.install_source(repository)
