@@ -47,7 +47,8 @@ def test_pictures_have_alternative_text(fragments):
 
 def test_verdicts(fragments):
     full, empty = ((folder / "verdicts.md").read_text() for folder in fragments)
-    assert "| C1: Super resolution helps the student | **supported**: +25.0 [+25.0,\u00a0+25.0] |" in full
+    (line,) = (line for line in full.splitlines() if line.startswith("| C1: Super resolution helps the student |"))
+    assert re.match(r"[^|]*\| \*\*supported\*\*: .*\+25\.0 .*\+25\.0,\u00a0\+25\.0", line.removeprefix("|")), line
     assert "*inconclusive*" in full
     assert "*contradicted*" in full
     assert empty.count("**not run yet**") == 4, "the stream that decides is bold"
