@@ -63,6 +63,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "total.md": total(runs),
         "benchmark.md": benchmark(Path(records) / "benchmark.json"),
         "quality.md": fragment(tables.quality(runs)),
+        "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
+        "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
         "published_ixmas.md": fragment(published("IXMAS")),
         "published_hmdb.md": fragment(published("HMDB-51")),
         "claims.png": figures.claim_differences(runs),
