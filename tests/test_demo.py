@@ -35,8 +35,9 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     said = []
     there = demo.write_demo(folder / "demo", say=said.append)
-    if not there and shutil.which("npm") is None:
-        pytest.skip(f"no npm here to fetch {demo.PACKAGE} with: {said[0]}")
+    # No npm, or none that reaches its registry. A package other than the one that was tested is a failure.
+    if not there and any(words in said[0] for words in ("not installed", "could not fetch it", "Check the network")):
+        pytest.skip(said[0])
     assert there, said
     (folder / "_static").mkdir()
     for file in BOOK.glob("_static/demo*"):
