@@ -25,7 +25,7 @@ from lrar.clips import atomic_write
 from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
-from lrar.icons import keep_used_icons
+from lrar.lighter import keep_used_icons, without_unused_mathjax
 from lrar.pages import write_fragments
 from lrar.rerun import with_install_cell
 from lrar.tidy import BookError, tidy
@@ -164,6 +164,7 @@ def build_pages(*, toc: Path, strict: bool, out: Path = BOOK) -> Path:
         warnings = [" ".join(dict.fromkeys((part[0], part[-1]))) for part in parts if part]
         raise BookError("the pages could not be built:\n" + "\n".join(warnings))
     keep_used_icons(build / "html")
+    without_unused_mathjax(build / "html")
     return start
 
 

@@ -1,4 +1,4 @@
-"""HMDB-51 (Kuehne et al. 2011): 51 actions, cut from films and web videos, with three official splits.
+"""HMDB-51 (Kuehne et al. 2011): 51 actions, cut from films and web videos, with three official splits::
 
     <root>/videos/<class>/<source video>_<class>_<properties>_<number>.avi
     <root>/testTrainMulti_7030_splits/<class>_test_split<1, 2 or 3>.txt

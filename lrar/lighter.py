@@ -1,7 +1,8 @@
-"""The theme's icons, all but those that no page shows taken out: they are most of what a reader would download.
+"""What a reader would download for nothing is taken out of the built pages.
 
 The theme brings Font Awesome whole, some two thousand outlines in one script of 1.5 MB, of which the book shows about
-twenty. An icon is an entry of an object in that script: `name:[width,height,["other name"],"code","outline"]`.
+twenty. An icon is an entry of an object in that script: `name:[width,height,["other name"],"code","outline"]`. And
+Sphinx gives MathJax, 1.2 MB, to the start page as well, because pages below it have formulas.
 """
 
 import re
@@ -10,6 +11,9 @@ from pathlib import Path
 from lrar.clips import atomic_write
 
 ICONS = Path("_static") / "scripts" / "fontawesome.js"
+MATHJAX = re.compile(
+    r'\s*<script[^>]*>window\.MathJax = .*?</script>|\s*<script[^>]*\bsrc="[^"]*mathjax[^"]*"[^>]*></script>'
+)
 ENTRY = re.compile(
     r'(?:"([\w-]+)"|\b([A-Za-z][\w$]*)):\[\d+,\d+,(\[[^\]]*\]),"[0-9a-f]+",(?:"[^"]*"|\[(?:"[^"]*",?)+\])\],?'
 )
@@ -39,3 +43,22 @@ def keep_used_icons(html: Path) -> int:
 
     atomic_write(path, ENTRY.sub(entry, path.read_text()).encode())
     return kept
+
+
+def without_unused_mathjax(html: Path) -> list[Path]:
+    """Take MathJax out of pages that hold no formula.
+
+    Args:
+        html: the built book, changed in place.
+
+    Returns:
+        the pages that lost it.
+    """
+    lost = []
+    for page in sorted(html.rglob("*.html")):
+        text = page.read_text(errors="replace")
+        if 'class="math ' in text or not MATHJAX.search(text):
+            continue
+        atomic_write(page, MATHJAX.sub("", text).encode())
+        lost.append(page)
+    return lost

@@ -1,4 +1,4 @@
-"""Unused icons of the theme go, used ones stay and still show."""
+"""Unused icons and MathJax go, used ones stay and still show."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pydata_sphinx_theme
 import pytest
 
-from lrar.icons import ICONS, keep_used_icons
+from lrar.lighter import ICONS, keep_used_icons, without_unused_mathjax
 
 SCRIPT = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static" / "scripts" / ICONS.name
 
@@ -46,3 +46,22 @@ def test_icons_that_are_used_look_as_before(html, browser):
 
 def test_a_theme_without_the_script_is_left_alone(tmp_path):
     assert keep_used_icons(tmp_path) == 0
+
+
+def test_mathjax_stays_where_formulas_are(tmp_path):
+    scripts = (
+        '<script>window.MathJax = {"options": {"processHtmlClass": "math"}}</script>\n'
+        '<script defer="defer" src="_static/mathjax/tex-chtml.js"></script>\n<script src="other.js"></script>'
+    )
+    formula, words = tmp_path / "below" / "formula.html", tmp_path / "words.html"
+    formula.parent.mkdir()
+    formula.write_text(f'{scripts}<span class="math notranslate">\\(x\\)</span>')
+    words.write_text(f'{scripts}<section class="tex2jax_ignore mathjax_ignore">words</section>')
+    before = formula.read_text()
+    assert without_unused_mathjax(tmp_path) == [words]
+    assert formula.read_text() == before
+    assert (
+        words.read_text().split()
+        == '<script src="other.js"></script><section class="tex2jax_ignore mathjax_ignore">words</section>'.split()
+    )
+    assert without_unused_mathjax(tmp_path) == []
