@@ -1,8 +1,8 @@
 """What the clip explorer shows: test clips at each stage of the pipeline, and what three networks make of them.
 
-The networks are those of the records, trained as the tables have them. What a network answers at a moment is `lrar.training.evaluate` of the clip from its
-beginning to that moment, so that its last answer is the one in the records. (Our super resolution looks one frame
-ahead: before the end, a student has seen that much more.)
+The networks are those of the records, trained as the tables have them. What a network answers at a moment is
+`lrar.training.evaluate` of the clip from its beginning to that moment, so that its last answer is the one in the
+records. (Our super resolution looks one frame ahead: before the end, a student has seen that much more.)
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@
 Chrome.
 """
 
+import contextlib
 import functools
 import http.server
 import os
@@ -176,16 +177,23 @@ def html() -> Path:
     return build_book().parent
 
 
-@pytest.fixture(scope="session")
-def address(html) -> Iterator[str]:
-    """The built book, served on this machine."""
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder, served on this machine."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def address(html) -> Iterator[str]:
+    """The built book, served on this machine."""
+    with served(html) as address:
+        yield address

@@ -1,14 +1,12 @@
 """The explorer in a browser: on a page from disk and on one from a server."""
 
-import functools
-import http.server
 import re
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import served
 from test_explorer_pages import trained, values, written
 
 from lrar import explorer, explorer_files
@@ -42,16 +40,8 @@ def address(site, request):
     if request.param == "disk":
         yield site.as_uri()
         return
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(site) as address:
+        yield address
 
 
 @pytest.fixture
