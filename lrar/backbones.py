@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
+from lrar.i3d import ENDPOINTS, I3D, flow_input, load_kinetics, rgb_input
 from lrar.weights import weights_file
 
 
@@ -70,6 +70,22 @@ class KineticsI3D(nn.Module):
         return self.network(prepare(frames, rows=self.rows, stream=self.stream))
 
 
+class UpperI3D(nn.Module):
+    """I3D above blocks that stay as Kinetics-400 left them: their maps `(B, D, T', H', W')` to `(B, 1024, T/8, H/32, W/32)`."""
+
+    width = 1024
+
+    def __init__(self, *, frozen: str):
+        super().__init__()
+        self.frozen = frozen
+        self.network = load_kinetics(I3D(), weights_file("i3d_rgb_kinetics400.safetensors"))
+        for name in ENDPOINTS[: ENDPOINTS.index(frozen) + 1]:
+            delattr(self.network, name)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.network(maps, after=self.frozen)
+
+
 def prepare(frames: torch.Tensor, *, rows: int, stream: str) -> torch.Tensor:
     """Resize `(B, C, T, H, W)` bilinearly to so many rows, keeping the aspect ratio, and normalise to [-1, 1].
 
@@ -122,14 +138,19 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def make_backbone(name: str, *, in_channels: int, stream: str) -> nn.Module:
+def make_backbone(name: str, *, in_channels: int, stream: str, frozen: str | None = None) -> nn.Module:
     """Make a backbone by name.
 
     Args:
         name: a key of `BACKBONES`.
         in_channels: C of the frames: 3 for RGB, 1 for grey, 2 for flow.
         stream: `rgb`, `flow` or `difference`; decides how frames are normalised.
+        frozen: the endpoint of I3D whose stored maps it takes in place of frames; None for a whole network.
     """
+    if frozen is not None:
+        if name != "i3d":
+            raise ValueError(f"{name!r} has no blocks to freeze; i3d has.")
+        return UpperI3D(frozen=frozen)
     if name not in BACKBONES:
         raise ValueError(f"{name!r} is no backbone; known: {', '.join(BACKBONES)}.")
     return BACKBONES[name](in_channels=in_channels, stream=stream)

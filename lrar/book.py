@@ -34,7 +34,7 @@ from lrar.trace import PAGE as RUNS_PAGE
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 BOOK = ROOT / "book"
-DATASETS = ("synthetic", "ixmas6")
+DATASETS = ("synthetic", "ixmas6", "hmdb21")
 
 
 def chapter_parameters(dataset: str, *, out: Path = BOOK) -> dict[str, str]:

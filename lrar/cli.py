@@ -10,7 +10,8 @@ from typing import NoReturn
 
 from lrar import commands, student_commands
 from lrar.clips import DataError
-from lrar.studies import PROFILES, STUDIES
+from lrar.settings import PROFILES
+from lrar.studies import STUDIES
 
 DATASETS = "synthetic, ixmas6, ixmas, hmdb21, hmdb51, or the path of a folder of class folders"
 REPOSITORY = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
     def with_data(made):
         made.add_argument("--dataset", default="synthetic", help=DATASETS)
-        made.add_argument("--protocol", default="actor", help="actor, random, camera or official")
+        made.add_argument("--protocol", help="actor, random, camera or official; by default the data set's own")
         made.add_argument("--profile", default="full", choices=PROFILES, help="how large a study is")
         made.add_argument(
             "--threads", type=positive, default=1, help="threads of each run; 1 gives the same bits anywhere"

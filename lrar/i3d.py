@@ -108,7 +108,14 @@ class Unit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.conv.stride != (1, 1, 1):
             x = pad_same(x, kernel=self.conv.kernel_size, stride=self.conv.stride)
-        return F.relu(self.bn(self.conv(x)), inplace=True)
+        if x.shape[2] < self.conv.kernel_size[0]:
+            # Fewer time steps than the kernel is long (a clip of 16 frames, after the last pooling): in bfloat16 oneDNN
+            # then gives weight gradients of up to 1e35, memory that nobody wrote to. In float32 they are right.
+            with torch.autocast(x.device.type, enabled=False):
+                x = self.conv(x.float()).to(x.dtype, memory_format=torch.channels_last_3d)
+        else:
+            x = self.conv(x)
+        return F.relu(self.bn(x), inplace=True)
 
 
 class MaxPool(nn.Module):

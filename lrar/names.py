@@ -19,10 +19,17 @@ ROW_NAMES = {
     "full": "full system",
     "own": "our SR network",
 }
-DATASET_NAMES = {"synthetic": "synthetic", "ixmas6": "IXMAS-6", "ixmas": "IXMAS"}
+DATASET_NAMES = {
+    "synthetic": "synthetic",
+    "ixmas6": "IXMAS-6",
+    "ixmas": "IXMAS",
+    "hmdb21": "HMDB-21",
+    "hmdb51": "HMDB-51",
+}
 PROTOCOL_NAMES = {
     "actor": "leave one actor out",
     "random": "random clips",
     "camera": "leave one camera out",
+    "official": "official splits",
     "inner": "inner split",
 }

@@ -17,16 +17,17 @@ from IPython.display import Image
 from lrar import figures, tables
 from lrar.chapters import spots_html
 from lrar.clips import DataError, atomic_write
-from lrar.experiment import Data, SuperResolution
+from lrar.experiment import Data
 from lrar.replay import Runs, existing
+from lrar.settings import PROFILES, setting
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim
+from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim, super_resolution
 from lrar.table import Table, linked
 from lrar.trace import on_page
-from lrar.training import Recipe
 
 BOOK = Path(__file__).parents[1] / "book"
-DATASET = "ixmas6"  # the real data on which the claims are tested in this edition
+DATASET = "ixmas6"  # whose verdicts come first: its study is the older one
+HMDB = "hmdb21"  # the part of the paper's own data set that was at hand
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
 
 NO_RUN = "No run of this study exists yet."
@@ -52,9 +53,18 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         the files, text and pictures.
     """
     runs = existing(DATASET, profile="full", records=records)
+    hmdb = existing(HMDB, profile="full", records=records)
     contents: dict[str, str | Image] = {
         "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",)),
         "verdicts.md": verdict_table(runs, link=_book_links, address=on_page(DATASET)),
+        "hmdb_headline.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB)),
+        "hmdb_state.md": state(hmdb),
+        "hmdb_coverage.md": fragment(tables.coverage(hmdb), HMDB),
+        "hmdb_folds.md": fragment(tables.divisions(hmdb), HMDB),
+        "hmdb_quality.md": fragment(tables.quality(hmdb), HMDB),
+        "hmdb_cost.md": fragment(tables.cost(hmdb), HMDB),
+        "hmdb_total.md": total(hmdb),
+        "hmdb_settings.md": settings(HMDB),
         "state.md": state(runs),
         "coverage.md": fragment(tables.coverage(runs)),
         "folds.md": fragment(tables.divisions(runs)),
@@ -77,6 +87,9 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
             f"{key}_accuracy.md": fragment(tables.accuracy(runs, rows=TABLES[study], paper=paper_values(study))),
             f"{key}_differences.md": fragment(tables.differences(runs, baseline=baseline, rows=rows)),
             f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),
+            f"hmdb_{key}_verdict.md": fragment(tables.verdicts(hmdb, claims=(claim.name,)), HMDB),
+            f"hmdb_{key}_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES[study]), HMDB),
+            f"hmdb_{key}_differences.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB),
         }
     written = []
     for name, content in contents.items():
@@ -89,9 +102,9 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     return written
 
 
-def fragment(table: Table) -> str:
-    """A table with its caption, as Markdown; its numbers lead to their runs."""
-    return table.directive(address=on_page(DATASET)) + "\n"
+def fragment(table: Table, dataset: str = DATASET) -> str:
+    """A table with its caption, as Markdown; its numbers lead to their runs. Says so where it has no line."""
+    return table.directive(address=on_page(dataset)) + "\n" if table.body else f"{NO_RUN}\n"
 
 
 def image(name: str, content: Image) -> str:
@@ -143,6 +156,11 @@ def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str]
 def _book_links(claim: str) -> str:
     page, chapter = PAGES[claim]
     return f"[claim](/{page}.md), [runs](/chapters/{DATASET}/{chapter}.ipynb)"
+
+
+def _hmdb_links(claim: str) -> str:
+    page, chapter = PAGES[claim]
+    return f"[claim](/{page}.md), [runs](/chapters/{HMDB}/{chapter}.ipynb)"
 
 
 def _readme_links(claim: str) -> str:
@@ -211,10 +229,11 @@ def benchmark(path: Path) -> str:
     )
 
 
-def settings() -> str:
+def settings(dataset: str = DATASET) -> str:
     """Every field that decides how a row is trained, with its value in the full study and what it means."""
     lines = []
-    for values in (Recipe(), SuperResolution(data=Data(dataset=DATASET)), DISTILLATIONS["all"]):
+    network = super_resolution(Data(dataset=dataset), PROFILES["full"])
+    for values in (setting(dataset).recipe, network, DISTILLATIONS["all"]):
         kind = type(values)
         meanings = dict(re.findall(r"^ {8}(\w+): (.+?)$", kind.__doc__, re.MULTILINE))
         for field in dataclasses.fields(kind):

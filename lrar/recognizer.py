@@ -39,21 +39,23 @@ class Recognizer(nn.Module):
         attention: str = "mean",
         heads: int = 4,
         dropout: float = 0.5,
+        frozen: str | None = None,
     ):
         """Make a stream.
 
         Args:
             stream: `rgb`, `flow` or `difference`.
             classes: number of classes.
-            clip: `(T, H, W)` of the frames it will see.
-            in_channels: C of the frames.
+            clip: `(T, H, W)` of the frames, or of the stored maps, that it will see.
+            in_channels: C of the same.
             backbone: a key of `lrar.backbones.BACKBONES`.
             attention: one of `lrar.attention.VARIANTS`.
             heads: attention heads.
             dropout: on the pooled features, in training.
+            frozen: the endpoint of I3D whose stored maps it sees; None for frames.
         """
         super().__init__()
-        self.backbone = make_backbone(backbone, in_channels=in_channels, stream=stream)
+        self.backbone = make_backbone(backbone, in_channels=in_channels, stream=stream, frozen=frozen)
         self.attention = SpaceTimeAttention(
             variant=attention,
             width=self.backbone.width,

@@ -14,11 +14,13 @@ from tqdm import tqdm
 
 from lrar.clips import DataError
 from lrar.datasets import available, load_clip_set
+from lrar.datasets.hmdb51 import OFFICIAL_SPLITS
 from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store
 from lrar.running import load_data, weights_path
-from lrar.studies import PROFILES, ROWS, STUDIES, Profile, has_weights, run_study, super_resolution, tasks
+from lrar.settings import PROFILES, Profile, setting
+from lrar.studies import ROWS, STUDIES, has_weights, run_study, super_resolution, tasks
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"
@@ -64,7 +66,7 @@ class Runs:
 
 
 def replay(
-    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str = "actor"
+    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
 ) -> Runs:
     """The records of these rows; missing ones are made first where that is quick.
 
@@ -73,7 +75,7 @@ def replay(
         profile: a key of `lrar.studies.PROFILES`.
         records: root of the records.
         rows: rows of any study; by default all of them.
-        protocol: a key of `lrar.protocols.PROTOCOLS`.
+        protocol: a key of `lrar.protocols.PROTOCOLS`; None is the data set's own.
 
     Raises:
         DataError: no such profile.
@@ -87,10 +89,11 @@ def replay(
 
 
 def existing(
-    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str = "actor"
+    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
 ) -> Runs:
     """The records of these rows as they exist; nothing is run."""
     rows = tuple(rows) or tuple(ROWS)
+    protocol = protocol or setting(dataset).protocol
     settings = PROFILES[profile]
     chosen = tuple(
         record
@@ -137,7 +140,7 @@ def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
     return all(weights_path(part, fingerprint).exists() for part in needed if part is not None)
 
 
-def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str) -> None:
+def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str | None) -> None:
     rows = tuple(filter(has_weights, rows))
     if not rows:  # to `tasks`, no rows means all of them
         return
@@ -154,6 +157,8 @@ def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, .
 def _count_folds(dataset: str, profile: Profile, protocol: str, records: tuple[Record, ...]) -> int:
     if available(dataset):
         count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
+    elif protocol == "official":
+        count = len(OFFICIAL_SPLITS)
     elif tested := [record for record in records if record.clips]:
         # Without the clips: all folds of a protocol are of about one size.
         count = round((tested[0].n_train + len(tested[0].clips)) / len(tested[0].clips))

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 INSTALL_CELL = "install"
 MEANINGS = {
-    "dataset": "whose clips: `synthetic`, `ixmas6`, `ixmas`, or `folder-NAME` for a folder of your own",
+    "dataset": "whose clips: `synthetic`, `ixmas6`, `ixmas`, `hmdb21`, `hmdb51`, or `folder-NAME` for a folder of your own",
     "profile": "how large a study is: `full`, or `quick`, one briefly trained fold of a thinned set",
     "records": "where the records lie; with `quick`, runs that have none are trained and put there",
 }

@@ -23,9 +23,10 @@ from lrar.protocols import Fold, folds
 from lrar.provenance import code_digest, deciding_modules, provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Record, Store
-from lrar.streams import SCALE, Stream, low_resolution, make_stream, restorer, to_tensor, to_video
+from lrar.streams import SCALE, StoredViews, Stream, low_resolution, make_stream, restorer, to_tensor, to_video
 from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
 from lrar.training import evaluate, fit
+from lrar.views import store_views
 
 
 @lru_cache(maxsize=4)
@@ -47,15 +48,15 @@ def fold_of(data: Data) -> tuple[Videos, Fold]:
     return videos, divided[data.fold]
 
 
-def stream_of(experiment: Experiment, *, store: Store) -> Stream:
-    """What the experiment's network sees of every clip."""
+def stream_of(experiment: Experiment, *, store: Store) -> Stream | StoredViews:
+    """What the experiment's network sees of every clip: frames or flow, or stored maps where blocks are frozen."""
     network, key = None, ""
     if experiment.super_resolution is not None:
         network, key = (
             trained_super_resolution(experiment.super_resolution, store=store),
             identity(experiment.super_resolution),
         )
-    return make_stream(
+    stream = make_stream(
         load_data(experiment.data.dataset, experiment.data.every),
         source=experiment.source,
         stream=experiment.stream,
@@ -66,20 +67,49 @@ def stream_of(experiment: Experiment, *, store: Store) -> Stream:
         network=network,
         network_key=key,
     )
+    if experiment.recipe.frozen is None:
+        return stream
+    videos, fold = fold_of(experiment.data)
+    views = experiment.recipe.views
+    return store_views(
+        stream,
+        wanted=[
+            *((int(clip), number) for clip in fold.train for number in range(views)),
+            *((int(clip), number) for clip in fold.test for number in (views, views + 1)),
+        ],
+        key=json.dumps([videos.fingerprint, experiment.stream, stream_key(experiment, key)]),
+        recipe=experiment.recipe,
+    )
 
 
-def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream) -> Recognizer:
+def stream_key(experiment: Experiment, network_key: str) -> list:
+    """What decides the frames of an experiment's stream, apart from its clips."""
+    data = experiment.data
+    return [
+        experiment.source,
+        experiment.flow_method,
+        data.kernel,
+        data.shrink,
+        data.every,
+        experiment.rows,
+        network_key,
+    ]
+
+
+def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream | StoredViews) -> Recognizer:
     """An untrained network for an experiment; its seed decides the weights."""
     torch.manual_seed(experiment.seed)
+    stored = isinstance(stream, StoredViews)
     return Recognizer(
         stream=experiment.stream,
         classes=classes,
-        clip=(experiment.recipe.frames, *stream.size),
+        clip=stream.maps.shape[3:] if stored else (experiment.recipe.frames, *stream.size),
         in_channels=stream.channels,
         backbone=experiment.backbone,
         attention=experiment.attention,
         heads=experiment.heads,
         dropout=experiment.recipe.dropout,
+        frozen=experiment.recipe.frozen,
     )
 
 

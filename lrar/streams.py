@@ -64,6 +64,45 @@ class Stream:
         return self.frames[self.starts[clip] : self.starts[clip] + self.lengths[clip]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredViews:
+    """What a network above frozen blocks sees of every clip.
+
+    Attributes:
+        stream: the frames that the maps were made from.
+        maps: float16 `(clips, views + 2, D, T', H', W')`; the last two are the whole clip and its mirror image, for
+            testing. Those that no fold has asked for yet are zero.
+        views: training views of each clip.
+    """
+
+    stream: Stream
+    maps: np.ndarray
+    views: int
+
+    @property
+    def frames(self) -> np.ndarray:
+        return self.stream.frames
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.stream.lengths
+
+    @property
+    def is_flow(self) -> bool:
+        return self.stream.is_flow
+
+    @property
+    def channels(self) -> int:
+        return self.maps.shape[2]
+
+    def __getitem__(self, clip: int) -> np.ndarray:
+        return self.stream[clip]
+
+    def chosen(self, clips: np.ndarray, numbers: np.ndarray) -> torch.Tensor:
+        """The maps of one view of each of these clips, `(B, D, T', H', W')`."""
+        return torch.from_numpy(self.maps[clips, numbers]).float()
+
+
 def to_tensor(video: np.ndarray) -> torch.Tensor:
     """uint8 `(T, H, W, C)` to `(T, C, H, W)` in [0, 1]."""
     return torch.from_numpy(np.array(video)).permute(0, 3, 1, 2).float() / 255

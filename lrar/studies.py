@@ -16,8 +16,9 @@ from lrar.experiment import Data, Experiment, SuperResolution, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store, write_index
 from lrar.running import fold_of, run
+from lrar.settings import Profile, setting
 from lrar.streams import PUBLISHED
-from lrar.training import Distillation, Recipe
+from lrar.training import Distillation
 from lrar.weights import weights_file
 
 STREAMS = ("rgb", "flow")
@@ -33,68 +34,39 @@ DISTILLATIONS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """How large a study is.
-
-    Attributes:
-        folds: folds to run, or None for all.
-        every: keep each n-th clip of a class and actor.
-        seeds: seeds of the headline rows; other rows take the first `ablation_seeds`.
-        ablation_seeds: seeds of the other rows.
-        recipe: how recognizers are trained.
-        steps: of super resolution.
-    """
-
-    folds: int | None
-    every: int
-    seeds: int
-    ablation_seeds: int
-    recipe: Recipe
-    steps: int
-
-
-PROFILES = {
-    # Everything, as in the tables.
-    "full": Profile(folds=None, every=1, seeds=3, ablation_seeds=1, recipe=Recipe(), steps=600),
-    # One fold of a thinned set, briefly trained: shows that everything works, and proves nothing.
-    "quick": Profile(folds=1, every=8, seeds=1, ablation_seeds=1, recipe=Recipe(epochs=5), steps=150),
-}
-
 RowMaker = Callable[[Data, str, Profile], Experiment]
 
 
 def super_resolution(data: Data, profile: Profile) -> SuperResolution:
     """Our network of a fold."""
-    return SuperResolution(data=data, steps=profile.steps)
+    fields = dict(setting(data.dataset).super_resolution)
+    if profile.steps is not None:
+        fields["steps"] = profile.steps
+    return SuperResolution(data=data, **fields)
 
 
-def teacher(data: Data, stream: str, profile: Profile) -> Experiment:
-    """The whole network on HR."""
-    return Experiment(
-        data=data,
-        stream=stream,
-        source="hr",
-        flow_method=FLOW_METHOD[stream],
-        attention="joint",
-        recipe=profile.recipe,
-    )
-
-
-def student(source: str) -> RowMaker:
-    """A student without attention and without a teacher."""
+def student(source: str, *, attention: str = "mean") -> RowMaker:
+    """A student without a teacher; on `hr`, a teacher."""
 
     def make(data: Data, stream: str, profile: Profile) -> Experiment:
+        its = setting(data.dataset)
         return Experiment(
             data=data,
             stream=stream,
             source=source,
             super_resolution=super_resolution(data, profile) if source == "sr" else None,
             flow_method=FLOW_METHOD[stream],
-            recipe=profile.recipe,
+            backbone="compact" if profile.recipe else its.backbone,
+            attention=attention,
+            recipe=profile.recipe or its.recipe,
+            rows=its.rows if source == "hr" else None,
         )
 
     return make
+
+
+# The whole network on HR.
+teacher = student("hr", attention="joint")
 
 
 def changed(
@@ -188,15 +160,21 @@ class Task:
     experiment: Experiment
 
 
+def data_of(dataset: str, *, protocol: str, fold: int, profile: Profile) -> Data:
+    """The clips of one fold of a study."""
+    its = setting(dataset)
+    return Data(dataset=dataset, protocol=protocol, fold=fold, every=profile.every, shrink=its.shrink)
+
+
 def tasks(
-    study: str, dataset: str, *, protocol: str = "actor", profile: Profile, rows: tuple[str, ...] = ()
+    study: str, dataset: str, *, protocol: str | None = None, profile: Profile, rows: tuple[str, ...] = ()
 ) -> list[Task]:
     """All runs of a study, headline rows and first seeds first.
 
     Args:
         study: a key of `STUDIES`, or `all`.
         dataset: see `lrar.datasets.load_clip_set`.
-        protocol: a key of `lrar.protocols.PROTOCOLS`.
+        protocol: a key of `lrar.protocols.PROTOCOLS`; None is the data set's own.
         profile: how large.
         rows: only these rows.
 
@@ -211,6 +189,7 @@ def tasks(
         raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
     if os.sep in dataset:
         dataset = str(Path(dataset).resolve())  # one folder is one data set, however its path is typed
+    protocol = protocol or setting(dataset).protocol
     count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     listed = []
     for seed in range(profile.seeds):
@@ -227,7 +206,7 @@ def tasks(
                 for stream in STREAMS:
                     # Neighbours in the list run at once: of several folds, so that none waits for another's network.
                     for fold in range(min(count, profile.folds or count)):
-                        data = Data(dataset=dataset, protocol=protocol, fold=fold, every=profile.every)
+                        data = data_of(dataset, protocol=protocol, fold=fold, profile=profile)
                         # Only the row's own seed changes: all seeds of a student share one teacher and one
                         # super-resolution network, so the spread over seeds is the student's.
                         experiment = dataclasses.replace(make(data, stream, profile), seed=seed)

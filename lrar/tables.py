@@ -45,6 +45,11 @@ def note(runs: Runs) -> str:
             "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, filmed by 2 of its 5 cameras. Fewer classes are "
             "easier to tell apart, so its accuracies do not compare with published ones on all of IXMAS."
         )
+    elif runs.dataset == "hmdb21":
+        text = (
+            "HMDB-21 is real video: the 922 trimmed clips of 21 of the 51 classes of HMDB-51 that JHMDB chose, with the "
+            "official splits. Its accuracies do not compare with published ones on HMDB-51."
+        )
     else:
         text = f"{runs.dataset}: the numbers hold for these clips and this protocol."
     return textwrap.fill(text, 80)

@@ -13,6 +13,7 @@ from lrar.clips import atomic_write
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.records import Record, Store, older_than_code, results_csv
 from lrar.replay import Runs
+from lrar.settings import setting
 from lrar.studies import CLAIMS, ROWS, TABLES
 from lrar.table import FIXED_SPACE, Table
 
@@ -150,7 +151,7 @@ def maker(record: Record) -> tuple[str, str]:
 
 
 def _options(runs: Runs) -> str:
-    protocol = "" if runs.protocol == "actor" else f" --protocol {runs.protocol}"
+    protocol = "" if runs.protocol == setting(runs.dataset).protocol else f" --protocol {runs.protocol}"
     return f"--dataset {runs.dataset}{protocol}" + ("" if runs.profile == "full" else f" --profile {runs.profile}")
 
 

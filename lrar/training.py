@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
 from lrar.recognizer import Recognizer
-from lrar.streams import Stream
+from lrar.streams import StoredViews, Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,9 @@ class Recipe:
         label_smoothing: of the cross entropy with the labels.
         dropout: before the head.
         bfloat16: run the network in bfloat16.
+        frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
+        views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
+        zoom: the smallest part of a picture's sides that such a view shows; None is all of it.
     """
 
     epochs: int = 20
@@ -42,6 +45,9 @@ class Recipe:
     label_smoothing: float = 0.1
     dropout: float = 0.5
     bfloat16: bool = True
+    frozen: str | None = None
+    views: int | None = None
+    zoom: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +76,15 @@ class Draw:
         times: frame numbers within each clip, `(B, T)`.
         shifts: rows and columns by which each clip is shifted, `(B, 2)`.
         flips: which clips are mirrored, `(B,)`.
+        views: which stored view stands for each clip, `(B,)`, where views are stored. Times, shifts and mirroring are
+            then the view's own.
     """
 
     clips: np.ndarray
     times: np.ndarray
     shifts: np.ndarray
     flips: np.ndarray
+    views: np.ndarray | None = None
 
 
 def segment_times(length: int, *, count: int, generator: np.random.Generator | None = None) -> np.ndarray:
@@ -101,8 +110,13 @@ def shifted(frames: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return padded[:, max(rows, 0) : max(rows, 0) + height, max(columns, 0) : max(columns, 0) + width]
 
 
-def cut(stream: Stream, draw: Draw) -> torch.Tensor:
-    """The batch that a draw describes, `(B, C, T, H, W)`: grey or RGB in [0, 1], flow in px, differences in [-1, 1]."""
+def cut(stream: Stream | StoredViews, draw: Draw) -> torch.Tensor:
+    """The batch that a draw describes, `(B, C, T, H, W)`: grey or RGB in [0, 1], flow in px, differences in [-1, 1].
+
+    Of stored views it is their maps, `(B, D, T', H', W')`.
+    """
+    if draw.views is not None:
+        return stream.chosen(draw.clips, draw.views)
     frames = stream.frames[stream.starts[draw.clips][:, None] + draw.times]  # (B, T, H, W, C)
     if draw.shifts.any():
         frames = np.stack([shifted(clip, *shift) for clip, shift in zip(frames, draw.shifts, strict=True)])
@@ -131,6 +145,7 @@ def training_draws(
             ),
             shifts=generator.integers(-recipe.shift, recipe.shift + 1, (len(chosen), 2)),
             flips=generator.random(len(chosen)) < 0.5,
+            views=generator.integers(stream.views, size=len(chosen)) if isinstance(stream, StoredViews) else None,
         )
 
 
@@ -143,6 +158,7 @@ def test_draws(stream: Stream, clips: np.ndarray, *, frames: int, batch: int, fl
             times=np.stack([segment_times(stream.lengths[i], count=frames) for i in chosen]),
             shifts=np.zeros((len(chosen), 2), np.int64),
             flips=np.full(len(chosen), flip),
+            views=np.full(len(chosen), stream.views + flip) if isinstance(stream, StoredViews) else None,
         )
 
 

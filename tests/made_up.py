@@ -4,7 +4,8 @@ import dataclasses
 
 from lrar.experiment import Data, identity, to_dict
 from lrar.records import Record, Store
-from lrar.studies import PROFILES, ROWS, STREAMS, STUDIES, super_resolution
+from lrar.settings import PROFILES
+from lrar.studies import ROWS, STREAMS, STUDIES, super_resolution
 
 CLASSES = ["kick", "point", "wave"]
 PROFILE = PROFILES["full"]

@@ -14,6 +14,7 @@ from lrar.i3d import (
     I3D,
     MaxPool,
     ShiftedBatchNorm,
+    Unit,
     flow_input,
     inflate_for,
     load_kinetics,
@@ -187,6 +188,19 @@ def test_bfloat16_and_channels_last(kinetics):
     assert features.dtype == torch.bfloat16
     assert features.is_contiguous(memory_format=torch.channels_last_3d)
     assert (features.float() - expected).norm() < 0.03 * expected.norm()  # measured: 0.013
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_bfloat16_gradients_of_short_maps(steps):
+    gradients = []
+    for bfloat16 in (False, True):
+        torch.manual_seed(0)
+        unit = Unit(inputs=32, outputs=128, kernel=3).to(memory_format=torch.channels_last_3d)
+        clips = torch.randn(8, 32, steps, 4, 3).contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            (unit(clips) * torch.randn(8, 128, steps, 4, 3)).sum().backward()
+        gradients.append(unit.conv.weight.grad)
+    assert (gradients[1] - gradients[0]).norm() < 0.1 * gradients[0].norm()
 
 
 @torch.no_grad()

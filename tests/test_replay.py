@@ -48,6 +48,7 @@ def test_folds_are_counted_without_the_clips(tmp_path, monkeypatch):
     monkeypatch.setattr(replay, "available", lambda dataset: False)
     write_records(tmp_path, {"plain": 6}, folds=2)
     assert replay.existing("ixmas6", profile="full", records=tmp_path).folds == 10
+    assert replay.existing("hmdb21", profile="full", records=tmp_path).folds == 3
 
 
 def test_a_record_of_other_settings_is_not_shown(tmp_path):

@@ -18,14 +18,13 @@ from dask.distributed import LocalCluster
 from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
+from lrar.settings import PROFILES, Profile
 from lrar.studies import (
     CLAIMS,
-    PROFILES,
     ROWS,
     STREAMS,
     STUDIES,
     TABLES,
-    Profile,
     has_weights,
     run_study,
     run_task,

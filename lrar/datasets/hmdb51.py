@@ -14,6 +14,7 @@ from pathlib import Path
 from lrar.clips import Clip, ClipSet, DataError, Split
 
 SPLITS = "testTrainMulti_7030_splits"
+OFFICIAL_SPLITS = (1, 2, 3)
 CLASSES = 51
 # The release's frames have 240 rows and mostly 320 columns; wider ones lose their sides.
 SIZE = (240, 320)
@@ -40,7 +41,7 @@ def load_hmdb51(root: Path) -> ClipSet:
     classes = tuple(sorted(folder.name for folder in videos.iterdir() if any(folder.glob("*.avi"))))
     if not classes:
         raise DataError(f"{videos}: no class folder with AVI files. Put the release's class folders there.")
-    sides = {f"split {number}": _read_split(root / SPLITS, classes, number) for number in (1, 2, 3)}
+    sides = {f"split {number}": _read_split(root / SPLITS, classes, number) for number in OFFICIAL_SPLITS}
     splits = tuple(
         Split(
             name=name,

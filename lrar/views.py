@@ -1,0 +1,107 @@
+"""Feature maps of frozen lower blocks, computed once for a few views of every clip, and then mapped.
+
+Nine tenths of I3D's cost lie in its lower blocks, where maps are large. A recipe that freezes them need not compute
+them anew in each epoch and for each row of a table: it draws among a few stored views of each clip instead. A view is
+decided by clip and number alone, so student and teacher see the same frames, the same part of the picture and the same
+mirroring, whatever each of them is made from.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+
+from lrar.clips import cache_folder
+from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
+from lrar.provenance import code_digest
+from lrar.streams import StoredViews, Stream
+from lrar.training import Recipe, channels_last, segment_times
+from lrar.weights import weights_file
+
+ROWS = 112  # of a view, whatever the stream has: what the preparation scripts of the paper's year use
+BATCH = 8
+
+
+def view(stream: Stream, clip: int, number: int, *, views: int, recipe: Recipe) -> torch.Tensor:
+    """One view of a clip as I3D takes it: `(C, T, 112, W)` in [-1, 1], W a multiple of 16.
+
+    Args:
+        stream: frames or flow of all clips.
+        clip: which clip.
+        number: which view: below `views` a random one, which shows part of the picture, perhaps mirrored; `views` the
+            whole, `views + 1` its mirror image.
+        views: how many random ones there are.
+        recipe: frames a clip, and the smallest part of the picture's sides.
+    """
+    generator = np.random.default_rng([clip, number])
+    part, flip, rows, columns = 1.0, number > views, 0.0, 0.0
+    if number < views:
+        part, flip = generator.uniform(recipe.zoom or 1.0, 1.0), generator.random() < 0.5
+        rows, columns = generator.uniform(part - 1, 1 - part, 2)  # of the part's centre; sides are -1 and 1
+    times = segment_times(stream.lengths[clip], count=recipe.frames, generator=generator if number < views else None)
+    frames = torch.from_numpy(stream[clip][times]).permute(0, 3, 1, 2).float()  # (T, C, h, w)
+    height, width = frames.shape[2:]
+    size = (ROWS, 16 * round(ROWS * width / height / 16))
+    places = torch.tensor([[-part if flip else part, 0, columns], [0, part, rows]], dtype=torch.float32)
+    grid = F.affine_grid(places.expand(len(frames), 2, 3), (len(frames), 1, *size), align_corners=False)
+    seen = F.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=False)  # (T, C, 112, W)
+    if stream.is_flow:
+        # Flow is in px, so it grows with the picture; mirrored, it goes the other way.
+        across, down = size[1] / (width * part), size[0] / (height * part)
+        seen = flow_input(seen * torch.tensor([-across if flip else across, down]).view(1, 2, 1, 1))
+    elif stream.frames.dtype == np.uint8:
+        seen = rgb_input(seen / 255)
+    return seen.transpose(0, 1)
+
+
+@torch.no_grad()
+def store_views(
+    stream: Stream,
+    *,
+    wanted: Iterable[tuple[int, int]],
+    key: str,
+    recipe: Recipe,
+    cache: Path | None = None,
+) -> StoredViews:
+    """The stored views of a stream, with those computed that are wanted and not there yet.
+
+    Args:
+        stream: what the lower blocks see.
+        wanted: pairs of clip and view number.
+        key: what identifies the stream.
+        recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
+        cache: the cache folder; by default `lrar.clips.cache_folder()`.
+    """
+    code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "views", "i3d")]
+    text = json.dumps([key, code, recipe.frames, recipe.zoom, recipe.views, recipe.frozen, recipe.bfloat16])
+    folder = (cache or cache_folder()) / "views" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        file, there = folder / "maps.npy", folder / "there.npy"
+        done = np.load(there) if there.exists() else np.zeros((len(stream.lengths), recipe.views + 2), bool)
+        missing = [pair for pair in wanted if not done[pair]]
+        if missing:
+            network = load_kinetics(I3D(in_channels=stream.channels), weights_file("i3d_rgb_kinetics400.safetensors"))
+            network.eval().to(memory_format=torch.channels_last_3d)
+        for start in range(0, len(missing), BATCH):
+            pairs = missing[start : start + BATCH]
+            batch = torch.stack([view(stream, *pair, views=recipe.views, recipe=recipe) for pair in pairs])
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
+                maps = network(channels_last(batch), until=recipe.frozen).half().contiguous()  # (B, D, T', H', W')
+            if not file.exists():
+                np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(*done.shape, *maps.shape[1:]))
+            stored = np.load(file, mmap_mode="r+")
+            for pair, values in zip(pairs, maps, strict=True):
+                stored[pair] = values.numpy()
+                done[pair] = True
+            if start // BATCH % 50 == 49 or start + BATCH >= len(missing):  # a process that is killed loses 400 views
+                stored.flush()
+                np.save(folder / "there.part.npy", done)
+                os.replace(folder / "there.part.npy", there)
+    return StoredViews(stream=stream, maps=np.load(file, mmap_mode="r"), views=recipe.views)

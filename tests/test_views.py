@@ -1,0 +1,132 @@
+"""Stored views: what they show, that they are computed once, and that a network above them is the whole network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_experiments import RECIPE, student, teacher
+
+from lrar import views
+from lrar.i3d import I3D, load_kinetics
+from lrar.records import Store
+from lrar.running import run, stream_of, trained_recognizer
+from lrar.streams import Stream
+from lrar.training import Recipe, cut, test_draws, training_draws
+from lrar.views import store_views, view
+from lrar.weights import I3D_FILE, check, weights_file
+
+FROZEN = Recipe(epochs=1, batch=4, frames=8, bfloat16=False, frozen="Mixed_4f", views=2, zoom=0.7)
+needs_weights = pytest.mark.skipif(check()[I3D_FILE] == "missing", reason="no I3D weights here: `lrar weights get`")
+
+
+def stream_of_frames(frames: np.ndarray, *, clips: int = 2) -> Stream:
+    length = len(frames) // clips
+    return Stream(frames=frames, starts=np.arange(clips) * length, lengths=np.full(clips, length))
+
+
+def ramp(height: int, width: int, *, steps: int = 20) -> np.ndarray:
+    """Frames that tell where and when: one channel across, one down, one in time."""
+    rows, columns = np.mgrid[:height, :width]
+    across, down = (columns + 0.5) / width, (rows + 0.5) / height
+    frames = [np.stack([across, down, np.full((height, width), t / steps)], axis=-1) for t in range(steps)]
+    return (255 * np.stack(frames)).round().astype(np.uint8)
+
+
+def test_two_sizes_of_a_clip_show_the_same():
+    small, large = stream_of_frames(ramp(48, 64)), stream_of_frames(ramp(96, 128))
+    for clip in (0, 1):
+        for number in range(4):
+            seen = [view(stream, clip, number, views=2, recipe=FROZEN) for stream in (small, large)]
+            assert seen[0].shape == (3, 8, 112, 144)
+            inner = (slice(None), slice(None), slice(4, -4), slice(4, -4))  # at the border edges are repeated
+            torch.testing.assert_close(seen[0][inner], seen[1][inner], rtol=0, atol=0.03)
+
+
+def test_views_differ_and_come_again():
+    stream = stream_of_frames(ramp(48, 64))
+    first, second = (view(stream, 0, number, views=2, recipe=FROZEN) for number in (0, 1))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, view(stream, 0, 0, views=2, recipe=FROZEN))
+    across = first[0, 0, 50]
+    assert across.max() - across.min() < 2 * 0.999  # a part of the picture
+    whole, mirrored = (view(stream, 0, number, views=2, recipe=FROZEN) for number in (2, 3))
+    torch.testing.assert_close(whole.flip(-1), mirrored, rtol=0, atol=1e-5)
+
+
+def test_mirrored_flow_changes_the_sign_of_u_and_grows_with_the_picture():
+    flow = np.zeros((20, 56, 72, 2), np.float16)
+    flow[..., 0], flow[..., 1] = 2, 1
+    stream = stream_of_frames(flow)
+    whole, mirrored = (view(stream, 0, number, views=2, recipe=FROZEN) for number in (2, 3))
+    assert whole[0].unique().tolist() == pytest.approx([4 / 20])  # 2 px of 72 columns are 4 of 144
+    assert whole[1].unique().tolist() == pytest.approx([2 / 20])
+    torch.testing.assert_close(mirrored[0], -whole[0])
+    torch.testing.assert_close(mirrored[1], whole[1])
+
+
+@needs_weights
+def test_only_what_is_wanted_is_computed_and_only_once(cache, monkeypatch):
+    stream = stream_of_frames(ramp(48, 64))
+    options = {"key": "ramp", "recipe": FROZEN}
+    stored = store_views(stream, wanted=[(0, 0), (1, 2)], **options)
+    assert stored.maps.shape == (2, 4, 832, 2, 7, 9)
+    there = np.abs(stored.maps).sum(axis=(2, 3, 4, 5)) > 0
+    assert np.argwhere(there).tolist() == [[0, 0], [1, 2]]
+
+    def load(*_):
+        raise AssertionError("computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "load_kinetics", load)
+        store_views(stream, wanted=[(1, 2)], **options)
+        with pytest.raises(AssertionError, match="computed again"):
+            store_views(stream, wanted=[(1, 3)], **options)
+    more = store_views(stream, wanted=[(1, 3)], **options)
+    assert np.array_equal(more.maps[0, 0], stored.maps[0, 0])
+    assert np.abs(more.maps[1, 3]).sum() > 0
+
+
+@needs_weights
+@torch.no_grad()
+def test_a_network_above_stored_maps_is_the_whole_network(cache):
+    stream = stream_of_frames(ramp(48, 64))
+    stored = store_views(stream, wanted=[(0, 2), (1, 2), (0, 3), (1, 3)], key="ramp", recipe=FROZEN)
+    whole = load_kinetics(I3D(), weights_file(I3D_FILE)).eval()
+    from lrar.backbones import make_backbone
+
+    upper = make_backbone("i3d", in_channels=832, stream="rgb", frozen="Mixed_4f").eval()
+    for flip in (False, True):
+        (draw,) = test_draws(stored, np.array([1, 0]), frames=8, batch=4, flip=flip)
+        expected = whole(torch.stack([view(stream, clip, 2 + flip, views=2, recipe=FROZEN) for clip in (1, 0)]))
+        found = upper(cut(stored, draw))
+        assert (found - expected).norm() < 0.01 * expected.norm()  # maps are stored in float16
+
+
+def test_only_i3d_has_blocks_to_freeze():
+    from lrar.backbones import make_backbone
+
+    with pytest.raises(ValueError, match="'compact' has no blocks to freeze"):
+        make_backbone("compact", in_channels=3, stream="rgb", frozen="Mixed_4f")
+
+
+@needs_weights
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_teacher_and_student_draw_the_same_views(ixmas, stream, tmp_path):
+    frozen = replace(RECIPE, frames=8, frozen="Mixed_4f", views=2, zoom=0.7)
+    own = student(
+        stream=stream, recipe=frozen, backbone="i3d", teacher=teacher(stream=stream, recipe=frozen, backbone="i3d")
+    )
+    store = Store(tmp_path / "records")
+    record = run(own, store=store)
+    assert len(record.probabilities) == len(record.clips) > 0
+    model, seen = trained_recognizer(own, store=store)
+    assert not any("Mixed_4" in name or "Conv3d_1a" in name for name in model.state_dict())
+    taught = stream_of(own.teacher, store=store)
+    assert taught.views == seen.views
+    clips = np.arange(4)
+    draws = [
+        [draw.views.tolist() for draw in training_draws(s, clips, recipe=frozen, generator=np.random.default_rng(0))]
+        for s in (seen, taught)
+    ]
+    assert draws[0] == draws[1]
