@@ -8,6 +8,7 @@ ROW_NAMES = {
     "espcn": "ESPCN",
     "fsrcnn": "FSRCNN",
     "sr": "our SR",
+    "sr8": "our SR, x8",
     "logit": "logit distillation",
     "feature": "feature distillation",
     "attention_transfer": "attention transfer",
@@ -16,8 +17,12 @@ ROW_NAMES = {
     "spatial": "spatial attention",
     "joint": "joint attention",
     "factorised": "factorised attention",
+    "heads1": "joint attention, 1 head",
+    "heads2": "joint attention, 2 heads",
+    "heads8": "joint attention, 8 heads",
     "full": "full system",
     "own": "our SR network",
+    "own8": "our SR network, x8",
 }
 DATASET_NAMES = {
     "synthetic": "synthetic",

@@ -20,7 +20,7 @@ from lrar.protocols import folds
 from lrar.records import Record, Store
 from lrar.running import load_data, weights_path
 from lrar.settings import PROFILES, Profile, setting
-from lrar.studies import ROWS, STUDIES, has_weights, run_study, super_resolution, tasks
+from lrar.studies import ROWS, STUDIES, has_weights, rows_of, run_study, super_resolution, tasks
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"
@@ -82,7 +82,7 @@ def replay(
     """
     if profile not in PROFILES:
         raise DataError(f"{profile}: no such profile. Known: {', '.join(PROFILES)}.")
-    rows = tuple(rows) or tuple(ROWS)
+    rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     if profile == LIVE and available(dataset):
         _make_missing(dataset, PROFILES[profile], Path(records), rows, protocol)
     return existing(dataset, profile=profile, records=records, rows=rows, protocol=protocol)
@@ -92,7 +92,7 @@ def existing(
     dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
 ) -> Runs:
     """The records of these rows as they exist; nothing is run."""
-    rows = tuple(rows) or tuple(ROWS)
+    rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     protocol = protocol or setting(dataset).protocol
     settings = PROFILES[profile]
     chosen = tuple(

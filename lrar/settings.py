@@ -18,6 +18,7 @@ class Setting:
         backbone: of teacher and student.
         recipe: how they are trained.
         super_resolution: fields of `lrar.experiment.SuperResolution` that differ from its defaults.
+        extra: rows of `lrar.studies.EXTRA` that this data set has; the others have none of them.
     """
 
     protocol: str = "actor"
@@ -26,6 +27,7 @@ class Setting:
     backbone: str = "compact"
     recipe: Recipe = field(default_factory=Recipe)
     super_resolution: dict[str, Any] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
 
 
 # IXMAS, synthetic and a folder of anyone's own: small grey frames, or anything; no weights are needed.
@@ -38,6 +40,7 @@ HMDB = Setting(
     backbone="i3d",
     recipe=Recipe(epochs=10, learning_rate=1e-3, shift=0, frozen="Mixed_4d", views=4, zoom=0.7),
     super_resolution={"width": 64, "blocks": 8, "steps": 2500},
+    extra=("sr8", "heads1", "heads2", "heads8"),
 )
 
 

@@ -37,16 +37,16 @@ DISTILLATIONS = {
 RowMaker = Callable[[Data, str, Profile], Experiment]
 
 
-def super_resolution(data: Data, profile: Profile) -> SuperResolution:
-    """Our network of a fold."""
+def super_resolution(data: Data, profile: Profile, *, scale: int | None = None) -> SuperResolution:
+    """Our network of a fold; it enlarges by 4, or by `scale`."""
     fields = dict(setting(data.dataset).super_resolution)
     if profile.steps is not None:
         fields["steps"] = profile.steps
-    return SuperResolution(data=data, **fields)
+    return SuperResolution(data=data, scale=scale, **fields)
 
 
-def student(source: str, *, attention: str = "mean") -> RowMaker:
-    """A student without a teacher; on `hr`, a teacher."""
+def student(source: str, *, attention: str = "mean", scale: int | None = None) -> RowMaker:
+    """A student without a teacher; on `hr`, a teacher. Our super resolution enlarges by 4, or by `scale`."""
 
     def make(data: Data, stream: str, profile: Profile) -> Experiment:
         its = setting(data.dataset)
@@ -54,7 +54,7 @@ def student(source: str, *, attention: str = "mean") -> RowMaker:
             data=data,
             stream=stream,
             source=source,
-            super_resolution=super_resolution(data, profile) if source == "sr" else None,
+            super_resolution=super_resolution(data, profile, scale=scale) if source == "sr" else None,
             flow_method=FLOW_METHOD[stream],
             backbone="compact" if profile.recipe else its.backbone,
             attention=attention,
@@ -93,21 +93,30 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "plain": student("bicubic"),
         "full": changed(student("sr"), distillation=DISTILLATIONS["all"], attention="joint"),
     },
-    "super_resolution": {source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
+    "super_resolution": {
+        **{source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
+        "sr8": student("sr", scale=8),
+    },
     "distillation": {
         name: changed(student("sr"), distillation=distillation) for name, distillation in DISTILLATIONS.items()
     },
     "attention": {
-        variant: changed(student("sr"), attention=variant) for variant in ("joint", "temporal", "spatial", "factorised")
+        **{
+            variant: changed(student("sr"), attention=variant)
+            for variant in ("joint", "temporal", "spatial", "factorised")
+        },
+        **{f"heads{heads}": changed(student("sr"), attention="joint", heads=heads) for heads in (1, 2, 8)},
     },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
+# Rows of some data sets only; see `lrar.settings.Setting.extra`.
+EXTRA = ("sr8", "heads1", "heads2", "heads8")
 
 # What each table shows, its baseline first.
 TABLES = {
-    "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr"),
+    "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
     "distillation": ("sr", "logit", "feature", "attention_transfer", "all"),
-    "attention": ("sr", "temporal", "spatial", "joint", "factorised"),
+    "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
 }
 
@@ -138,6 +147,11 @@ CLAIMS = (
     Claim(name="C3", text="Spatial-temporal self-attention helps the student", row="joint", baseline="sr"),
     Claim(name="C4", text="The whole system beats a plain network", row="full", baseline="plain"),
 )
+
+
+def rows_of(dataset: str) -> tuple[str, ...]:
+    """The rows that a data set has."""
+    return tuple(row for row in ROWS if row not in EXTRA or row in setting(dataset).extra)
 
 
 def has_weights(row: str) -> bool:
@@ -187,6 +201,8 @@ def tasks(
     if unknown := [row for row in rows if not any(row in known for known in studies.values())]:
         known = ", ".join(row for its_rows in studies.values() for row in its_rows)
         raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
+    if elsewhere := [row for row in rows if row not in rows_of(dataset)]:
+        raise DataError(f"{elsewhere[0]}: no row of {dataset}. Its rows: {', '.join(rows_of(dataset))}.")
     if os.sep in dataset:
         dataset = str(Path(dataset).resolve())  # one folder is one data set, however its path is typed
     protocol = protocol or setting(dataset).protocol
@@ -197,7 +213,7 @@ def tasks(
             if name != "full" and seed >= profile.ablation_seeds:
                 continue
             for row, make in its_rows.items():
-                if rows and row not in rows:
+                if row not in (rows or rows_of(dataset)):
                     continue
                 if not has_weights(row):
                     if rows:
@@ -225,7 +241,8 @@ def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record 
     experiment = task.experiment
     try:
         if experiment.super_resolution is not None:
-            run(experiment.super_resolution, store=store, study="super_resolution", row="own")
+            scale = experiment.super_resolution.scale or ""
+            run(experiment.super_resolution, store=store, study="super_resolution", row=f"own{scale}")
         if experiment.teacher is not None:
             run(experiment.teacher, store=store, study="full", row="teacher")
         return run(experiment, store=store, study=task.study, row=task.row, wait=wait)

@@ -18,14 +18,16 @@ from dask.distributed import LocalCluster
 from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
-from lrar.settings import PROFILES, Profile
+from lrar.settings import PROFILES, Profile, setting
 from lrar.studies import (
     CLAIMS,
     ROWS,
     STREAMS,
     STUDIES,
     TABLES,
+    data_of,
     has_weights,
+    rows_of,
     run_study,
     run_task,
     tasks,
@@ -96,7 +98,7 @@ def networks(listed) -> set[str]:
 @pytest.mark.parametrize("study", [*STUDIES, "all"])
 def test_every_task_is_listed_once(ixmas, study):
     listed = tasks(study, "ixmas6", profile=TINY)
-    rows = [row for row in ROWS if study in ("all", ROWS[row]) and has_weights(row)]
+    rows = [row for row in rows_of("ixmas6") if study in ("all", ROWS[row]) and has_weights(row)]
     assert len({identity(task.experiment) for task in listed}) == len(listed) == len(rows) * 2 * len(STREAMS)
     assert {task.row for task in listed} == set(rows)
     for task in listed:
@@ -145,6 +147,20 @@ def test_rows_mean_what_they_are_called(ixmas):
         assert all(getattr(weights, other) == 0 for other in others)
 
 
+def test_hmdb_has_the_setting_of_the_paper():
+    profile = PROFILES["full"]
+    data = data_of("hmdb21", protocol=setting("hmdb51").protocol, fold=1, profile=profile)
+    assert (data.protocol, data.shrink) == ("official", 20)
+    made = {row: STUDIES[ROWS[row]][row](data, "flow", profile) for row in rows_of("hmdb21")}
+    assert set(made) == set(ROWS)
+    assert {experiment.backbone for experiment in made.values()} == {"i3d"}
+    assert {experiment.recipe for experiment in made.values()} == {setting("hmdb21").recipe}
+    assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
+    assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
+    assert (made["teacher"].rows, made["plain"].rows) == (112, None)
+    assert made["full"].teacher == made["teacher"]
+
+
 def test_tables_and_claims_cite_rows_that_exist():
     assert sum(len(rows) for rows in STUDIES.values()) == len(ROWS)  # a row stands in one study
     assert set(TABLES) == set(STUDIES)
@@ -165,6 +181,9 @@ def test_unknown_names(ixmas):
         with pytest.raises(DataError) as error:
             tasks(study, "ixmas6", profile=TINY, rows=("plain",) * (study == "all") + (row,))
         assert names_file_and_remedy(error, f"{row}: no such row in study {study}", "Known: teacher, plain, full")
+    with pytest.raises(DataError) as error:
+        tasks("super_resolution", "ixmas6", profile=TINY, rows=("sr8",))
+    assert names_file_and_remedy(error, "sr8: no row of ixmas6", "Its rows: teacher")
     with pytest.raises(DataError) as error:
         tasks("full", "ixmas6", profile=TINY, protocol="official")
     assert names_file_and_remedy(error, "ixmas6: has no official splits")
