@@ -20,9 +20,10 @@ from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
 from lrar.records import Record, Store, manifest, older_than_code, write_index
 from lrar.running import run
+from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
-from lrar.studies import CLAIMS, TABLES, run_study, run_task, tasks
+from lrar.studies import CLAIMS, TABLES, tasks
 from lrar.weights import check, get_i3d, weights_folder
 
 

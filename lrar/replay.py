@@ -19,8 +19,9 @@ from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store
 from lrar.running import load_data, weights_path
+from lrar.scheduling import run_study
 from lrar.settings import PROFILES, Profile, setting
-from lrar.studies import ROWS, STUDIES, has_weights, rows_of, run_study, super_resolution, tasks
+from lrar.studies import ROWS, STUDIES, has_weights, rows_of, super_resolution, tasks
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"

@@ -18,6 +18,7 @@ from dask.distributed import LocalCluster
 from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
+from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
 from lrar.studies import (
     CLAIMS,
@@ -28,8 +29,6 @@ from lrar.studies import (
     data_of,
     has_weights,
     rows_of,
-    run_study,
-    run_task,
     tasks,
 )
 from lrar.training import Recipe
@@ -48,7 +47,7 @@ import os, sys, time
 from pathlib import Path
 
 sys.path.insert(0, {tests!r})
-from lrar import running, studies
+from lrar import running, scheduling, studies
 from test_studies import TINY
 
 root, log, company, workers, hang = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
@@ -73,7 +72,7 @@ if __name__ == "__main__":
     Path(f"{{log}}.{{os.getpid()}}").touch()
     while len(list(log.parent.glob(f"{{log.name}}.*"))) < company:
         time.sleep(0.01)
-    print(sum(1 for _ in studies.run_study(listed, root=root, workers=workers)))
+    print(sum(1 for _ in scheduling.run_study(listed, root=root, workers=workers)))
 """
 
 
