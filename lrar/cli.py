@@ -137,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     student_commands.add_to(functools.partial(command, subcommands))
 
     made = command(subcommands, "book", commands.book, "Execute every notebook and build the book.", "lrar book")
-    made.add_argument("--datasets", default="synthetic,ixmas6", help="chapters, separated by commas")
+    made.add_argument("--datasets", help="chapters, separated by commas; by default those of the whole book")
     made.add_argument("--replay", action="store_true", help="keep the synthetic records of the last build")
     return top
 

@@ -248,10 +248,12 @@ def records_check(arguments: argparse.Namespace) -> int:
 
 
 def book(arguments: argparse.Namespace) -> int:
-    from lrar.book import BookError, build_book
+    from lrar.book import DATASETS, BookError, build_book
+
+    datasets = tuple(arguments.datasets.split(",")) if arguments.datasets else DATASETS
 
     try:
-        build_book(fresh=not arguments.replay, datasets=tuple(arguments.datasets.split(",")))
+        build_book(fresh=not arguments.replay, datasets=datasets)
     except BookError as error:
         print(f"lrar: {error}", file=sys.stderr)
         return 1
