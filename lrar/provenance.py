@@ -144,8 +144,8 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
         modules.discard("flow")
     if experiment["backbone"] not in ("compact", "tiny"):
         modules.add("i3d")  # which prepares the frames of the other backbones too
-    if experiment["recipe"].get("frozen"):
-        modules.add("views")
+        if experiment["recipe"].get("frozen"):
+            modules.add("views")
     if experiment["teacher"]:
         modules |= deciding_modules(experiment["teacher"])
     return modules
