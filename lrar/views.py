@@ -1,6 +1,6 @@
 """Feature maps of frozen lower blocks, computed once for a few views of every clip, and then mapped.
 
-Nine tenths of I3D's cost lie in its lower blocks, where maps are large. A recipe that freezes them need not compute
+Most of I3D's cost lies in its lower blocks, where maps are large. A recipe that freezes them need not compute
 them anew in each epoch and for each row of a table: it draws among a few stored views of each clip instead. A view is
 decided by clip and number alone, so student and teacher see the same frames, the same part of the picture and the same
 mirroring, whatever each of them is made from.
