@@ -251,7 +251,6 @@ def book(arguments: argparse.Namespace) -> int:
     from lrar.book import DATASETS, BookError, build_book
 
     datasets = tuple(arguments.datasets.split(",")) if arguments.datasets else DATASETS
-
     try:
         build_book(fresh=not arguments.replay, datasets=datasets)
     except BookError as error:
