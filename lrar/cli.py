@@ -1,14 +1,16 @@
 """The `lrar` command."""
 
 import argparse
+import contextlib
 import functools
+import io
 import os
 import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
-from lrar import commands, student_commands
+from lrar import commands, distributed, student_commands
 from lrar.clips import DataError
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
@@ -145,14 +147,19 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 is well, 1 a check that failed, 2 bad input."""
     parsed = parser().parse_args(arguments)
+    distributed.start()
     try:
-        return parsed.action(parsed)
+        # Of several processes that share a run, the first one speaks.
+        with contextlib.nullcontext() if distributed.rank() == 0 else contextlib.redirect_stdout(io.StringIO()):
+            return parsed.action(parsed)
     except DataError as error:
         print(f"lrar: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lrar: interrupted; records that were finished are kept", file=sys.stderr)
         return 130
+    finally:
+        distributed.stop()
 
 
 if __name__ == "__main__":

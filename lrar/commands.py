@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from lrar import distributed
 from lrar.archives import unpack_hmdb51
 from lrar.clips import DataError, decode, load_videos
 from lrar.datasets import data_folder, load_clip_set
@@ -29,7 +30,7 @@ from lrar.weights import check, get_i3d, weights_folder
 
 def show_progress(iterable, **options):
     """A progress bar on a terminal, nothing elsewhere."""
-    return tqdm(iterable, disable=not sys.stderr.isatty(), leave=False, **options)
+    return tqdm(iterable, disable=not sys.stderr.isatty() or distributed.rank() > 0, leave=False, **options)
 
 
 def data_prepare(arguments: argparse.Namespace) -> int:
@@ -90,6 +91,11 @@ def weights_get(_: argparse.Namespace) -> int:
 
 
 def study(arguments: argparse.Namespace) -> int:
+    shared = distributed.count() > 1
+    if shared and arguments.scheduler:
+        raise DataError(
+            "torchrun and --scheduler: a run is either shared by processes or sent to one. Leave one of them out."
+        )
     profile = PROFILES[arguments.profile]
     if arguments.seeds:
         profile = dataclasses.replace(profile, seeds=arguments.seeds)
@@ -102,7 +108,7 @@ def study(arguments: argparse.Namespace) -> int:
     done = run_study(
         listed,
         root=arguments.records,
-        workers=arguments.workers,
+        workers=1 if shared else arguments.workers,
         threads=arguments.threads,
         scheduler=arguments.scheduler,
     )

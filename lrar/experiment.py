@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from lrar.degrade import UPSCALERS
 from lrar.training import Distillation, Recipe
 
 
@@ -81,6 +82,7 @@ class Experiment:
         seed: of weights, draws and dropout.
         rows: rows to which HR frames are shrunk before they are seen, where they have more than the backbone takes;
             None keeps them.
+        enlarge: rows that a plain upscaler makes of one LR row; None is 4.
     """
 
     data: Data
@@ -96,6 +98,7 @@ class Experiment:
     recipe: Recipe = field(default_factory=Recipe)
     seed: int = 0
     rows: int | None = None
+    enlarge: int | None = None
 
     def __post_init__(self):
         if (self.stream == "flow") != (self.flow_method is not None):
@@ -104,6 +107,10 @@ class Experiment:
             raise ValueError("Give super_resolution exactly where source is 'sr'.")
         if self.rows is not None and self.source != "hr":
             raise ValueError("rows is for source 'hr': what is restored from LR keeps its size.")
+        if self.enlarge is not None and self.source not in UPSCALERS:
+            raise ValueError(
+                f"enlarge is for the sources {', '.join(UPSCALERS)}: networks enlarge by what they were made for."
+            )
         if (self.teacher is None) != (self.distillation is None):
             raise ValueError("A teacher and the weights of distillation come together or not at all.")
         for held in (self.super_resolution, self.teacher):

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from lrar import distributed
 from lrar.clips import DataError
 
 FIRST_LAYER = "Conv3d_1a_7x7.conv.weight"
@@ -87,9 +88,17 @@ class ShiftedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # Momentum 0.1 and not the published, slower one: fine-tuning lasts hundreds of steps, not a hundred thousand.
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.scale, self.bias, self.training, momentum=0.1, eps=1e-3
-        )
+        if not self.training or distributed.count() == 1:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.scale, self.bias, self.training, momentum=0.1, eps=1e-3
+            )
+        mean, variance, size = distributed.moments(x.float())
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, 0.1)
+            self.running_var.lerp_(variance * size / (size - 1), 0.1)
+        places = (-1, 1, 1, 1)  # (C, T, H, W)
+        normed = (x - mean.view(places)) * (variance + 1e-3).rsqrt().view(places) + self.bias.view(places)
+        return normed.to(x.dtype)
 
 
 class Unit(nn.Module):

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from lrar import distributed
 from lrar.clips import atomic_write
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
@@ -60,7 +61,7 @@ def provenance() -> dict[str, Any]:
             versions[library] = "absent"
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {processor()}, {torch.get_num_threads()} threads",
+        "machine": ", ".join((platform.machine(), processor(), *graphics(), f"{torch.get_num_threads()} threads")),
         "python": platform.python_version(),
         "libraries": versions,
         "code": code_digest(),
@@ -77,6 +78,13 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown processor"
+
+
+def graphics() -> tuple[str, ...]:
+    """The GPU on which runs are computed, where there is one, and in how many processes."""
+    if not torch.cuda.is_available():
+        return ()
+    return (f"{distributed.count()} x {torch.cuda.get_device_name(distributed.device())}",)
 
 
 @lru_cache(maxsize=1)

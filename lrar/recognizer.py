@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from lrar import distributed
 from lrar.attention import SpaceTimeAttention
 from lrar.backbones import feature_shape, make_backbone
 
@@ -23,6 +24,20 @@ class Recognition(NamedTuple):
     pooled: torch.Tensor
     features: torch.Tensor
     maps: torch.Tensor | None
+
+
+class Dropout(nn.Dropout):
+    """Dropout on `(B, D)`; where processes share a batch, each takes its own rows of the mask that one would have drawn.
+
+    Their generators must be in one state, as `lrar.training.fit` seeds them.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or distributed.count() == 1:
+            return super().forward(x)
+        first, total = distributed.places(len(x))
+        mask = super().forward(x.new_ones(total, x.shape[1]))  # (B of all processes, D)
+        return x * mask[first : first + len(x)]
 
 
 class Recognizer(nn.Module):
@@ -62,7 +77,7 @@ class Recognizer(nn.Module):
             shape=feature_shape(self.backbone, in_channels=in_channels, clip=clip),
             heads=heads,
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(self.backbone.width, classes)
 
     def forward(self, frames: torch.Tensor, *, return_maps: bool = False) -> Recognition:

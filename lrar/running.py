@@ -3,6 +3,7 @@
 What an experiment depends on, its super-resolution network and its teacher, is found or run first.
 """
 
+import contextlib
 import hashlib
 import json
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
+from lrar import distributed
 from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_videos
 from lrar.datasets import load_clip_set
 from lrar.degrade import shrink_to
@@ -64,12 +66,13 @@ def stream_of(experiment: Experiment, *, store: Store) -> Stream | StoredViews:
         shrink=experiment.data.shrink,
         rows=experiment.rows,
         flow_method=experiment.flow_method,
+        enlarge=experiment.enlarge,
         network=network,
         network_key=key,
     )
     if experiment.recipe.frozen is None:
         return stream
-    videos, fold = fold_of(experiment.data)
+    _, fold = fold_of(experiment.data)
     views = experiment.recipe.views
     return store_views(
         stream,
@@ -77,23 +80,8 @@ def stream_of(experiment: Experiment, *, store: Store) -> Stream | StoredViews:
             *((int(clip), number) for clip in fold.train for number in range(views)),
             *((int(clip), number) for clip in fold.test for number in (views, views + 1)),
         ],
-        key=json.dumps([videos.fingerprint, experiment.stream, stream_key(experiment, key)]),
         recipe=experiment.recipe,
     )
-
-
-def stream_key(experiment: Experiment, network_key: str) -> list:
-    """What decides the frames of an experiment's stream, apart from its clips."""
-    data = experiment.data
-    return [
-        experiment.source,
-        experiment.flow_method,
-        data.kernel,
-        data.shrink,
-        data.every,
-        experiment.rows,
-        network_key,
-    ]
 
 
 def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream | StoredViews) -> Recognizer:
@@ -128,7 +116,7 @@ def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> Vi
     """The trained network, from the cache or trained now."""
     videos = load_data(experiment.data.dataset, experiment.data.every)
     path = weights_path(experiment, videos.fingerprint)
-    if not path.exists():
+    if not distributed.agreed(path.exists()):
         run(experiment, store=store, need_weights=True)
     network = VideoSuperResolution(
         channels=videos.shapes[0][-1],
@@ -138,14 +126,14 @@ def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> Vi
         scale=experiment.scale or SCALE,
     )
     network.load_state_dict(load_file(path))
-    return network.eval().to(memory_format=torch.channels_last)
+    return network.eval().to(distributed.device(), memory_format=torch.channels_last)
 
 
 def trained_recognizer(experiment: Experiment, *, store: Store) -> tuple[Recognizer, Stream]:
     """The trained network and what it sees, from the cache or trained now."""
     videos = load_data(experiment.data.dataset, experiment.data.every)
     path = weights_path(experiment, videos.fingerprint)
-    if not path.exists():
+    if not distributed.agreed(path.exists()):
         run(experiment, store=store, need_weights=True)
     stream = stream_of(experiment, store=store)
     model = new_recognizer(experiment, classes=len(videos.clip_set.classes), stream=stream)
@@ -181,39 +169,44 @@ def run(
     """
     videos, fold = fold_of(experiment.data)
 
-    def found() -> Record | None:
-        if need_weights and not weights_path(experiment, videos.fingerprint).exists():
+    def found(*, weights: bool = need_weights) -> Record | None:
+        if weights and not weights_path(experiment, videos.fingerprint).exists():
             return None
         return store.find(identity(experiment), fingerprint=videos.fingerprint)
 
-    if record := found():
+    # Of several processes that share the run, the first one looks, locks and writes.
+    first = distributed.rank() == 0
+    if record := distributed.agreed(found()):
         return record
-    with store.lock(identity(experiment)).acquire(timeout=-1 if wait else 0):
-        if record := found():  # another process made it while we waited
+    lock = store.lock(identity(experiment))
+    with lock.acquire(timeout=-1 if wait else 0) if first else contextlib.nullcontext():
+        if record := distributed.agreed(found()):  # another study made it while we waited
             return record
-        kept = store.find(identity(experiment), fingerprint=videos.fingerprint)
-        if isinstance(experiment, SuperResolution):
-            network, result = _run_super_resolution(experiment, videos, fold, progress)
-        else:
-            network, result = _run_recognizer(experiment, videos, fold, store, progress)
-        weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        atomic_write(weights_path(experiment, videos.fingerprint), save(weights))
-        if kept is not None:
-            return kept
-        record = Record(
-            id=identity(experiment),
-            study=study,
-            row=row,
-            experiment=to_dict(experiment),
-            fingerprint=videos.fingerprint,
-            classes=list(videos.clip_set.classes),
-            fold_name=fold.name,
-            n_train=len(fold.train),
-            provenance=provenance(),
-            **result,
-        )
-        store.write(record)
-        return record
+        made = None
+        if isinstance(experiment, Experiment):
+            made = _run_recognizer(experiment, videos, fold, store, progress)
+        elif first:
+            made = _run_super_resolution(experiment, videos, fold, progress)
+        if first:
+            network, result = made
+            weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+            atomic_write(weights_path(experiment, videos.fingerprint), save(weights))
+            record = found(weights=False)
+            if record is None:
+                record = Record(
+                    id=identity(experiment),
+                    study=study,
+                    row=row,
+                    experiment=to_dict(experiment),
+                    fingerprint=videos.fingerprint,
+                    classes=list(videos.clip_set.classes),
+                    fold_name=fold.name,
+                    n_train=len(fold.train),
+                    provenance=provenance(),
+                    **result,
+                )
+                store.write(record)
+        return distributed.agreed(record)
 
 
 def _run_super_resolution(

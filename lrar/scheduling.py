@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from filelock import Timeout
 
+from lrar import distributed
 from lrar.experiment import identity
 from lrar.records import Record, Store, write_index
 from lrar.running import fold_of, run
@@ -51,13 +52,16 @@ def run_study(
     store = Store(root)
     missing = []
     for task in listed:
-        record = store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
+        record = distributed.agreed(
+            store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
+        )
         if record is None:
             missing.append(task)
         else:
             yield task, record
     # First round: what no other process is at. Second round: wait for the rest, and take over what was killed.
-    for wait in (False, True):
+    # Processes that share each run wait at once: one that went on to the next run would lose the others.
+    for wait in (False, True) if distributed.count() == 1 else (True,):
         if not missing:
             break
         postponed = []
@@ -67,7 +71,8 @@ def run_study(
             else:
                 yield task, record
         missing = postponed
-    write_index(root)
+    if distributed.rank() == 0:
+        write_index(root)
 
 
 def _run_all(

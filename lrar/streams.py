@@ -42,11 +42,13 @@ class Stream:
             All clips have one size.
         starts: first frame of each clip.
         lengths: frames of each clip.
+        key: what decides the frames, in sixteen hex digits; empty where they were not made by `make_stream`.
     """
 
     frames: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    key: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -118,14 +120,18 @@ def low_resolution(video: np.ndarray, *, kernel: str = "bicubic", scale: int = S
     return downsample(to_tensor(video), scale=scale, kernel=kernel)
 
 
-def restorer(source: str, network: VideoSuperResolution | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The way from LR `(T, C, h, w)` back to `(T, C, 4h, 4w)`.
+def restorer(
+    source: str, network: VideoSuperResolution | None = None, *, enlarge: int = SCALE
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The way from LR `(T, C, h, w)` back to `(T, C, 4h, 4w)`, or to what `enlarge` says.
 
     Args:
         source: `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn`, or `sr` with our trained network.
+        network: the trained network where source is `sr`; it enlarges as it was trained to.
+        enlarge: rows that a plain upscaler makes of one LR row.
     """
     if source in UPSCALERS:
-        return lambda low: upscale(low, scale=SCALE, method=source)
+        return lambda low: upscale(low, scale=enlarge, method=source)
     if source in PUBLISHED:
         published = PUBLISHED[source](weights_file(f"{source}_x4.safetensors"))
         return lambda low: enlarge_with_luma_network(published, low)
@@ -175,6 +181,7 @@ def make_stream(
     shrink: int | None = None,
     rows: int | None = None,
     flow_method: str | None = None,
+    enlarge: int | None = None,
     network: VideoSuperResolution | None = None,
     network_key: str = "",
     cache: Path | None = None,
@@ -189,6 +196,7 @@ def make_stream(
         shrink: HR rows per LR row; None is 4.
         rows: to which HR frames are shrunk; None keeps them.
         flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.
+        enlarge: rows that a plain upscaler makes of one LR row; None is 4.
         network: the trained network where source is `sr`.
         network_key: what identifies that network.
         cache: the cache folder; by default `lrar.clips.cache_folder()`.
@@ -198,10 +206,10 @@ def make_stream(
     assert (stream == "flow") == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
     code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
-    sizes = [size for size in (("shrink", shrink), ("rows", rows)) if size[1] is not None]
-    key = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code, *sizes])
-    name = f"{source}-{stream}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
-    path = (cache or cache_folder()) / "streams" / name
+    sizes = [size for size in (("shrink", shrink), ("rows", rows), ("enlarge", enlarge)) if size[1] is not None]
+    decides = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code, *sizes])
+    key = hashlib.sha256(decides.encode()).hexdigest()[:16]
+    path = (cache or cache_folder()) / "streams" / f"{source}-{stream}-{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     lengths = np.array([shape[0] - (stream != "rgb") for shape in videos.shapes])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -214,10 +222,10 @@ def make_stream(
                     kernel=kernel,
                     shrink=shrink or SCALE,
                     rows=rows,
-                    restore=None if source == "hr" else restorer(source, network),
+                    restore=None if source == "hr" else restorer(source, network, enlarge=enlarge or SCALE),
                 )
                 _write(videos, path, int(lengths.sum()), stream, see, flow_method)
-    return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths)
+    return Stream(frames=np.load(path, mmap_mode="r"), starts=starts, lengths=lengths, key=key)
 
 
 def _write(

@@ -11,11 +11,12 @@ from lrar.datasets import load_clip_set
 from lrar.experiment import Data, Experiment, SuperResolution
 from lrar.protocols import folds
 from lrar.settings import Profile, setting
-from lrar.streams import PUBLISHED
+from lrar.streams import PUBLISHED, SCALE
 from lrar.training import Distillation
 from lrar.weights import weights_file
 
 STREAMS = ("rgb", "flow")
+PIXELS = 12 * 16  # of LR, in every other study
 FLOW_METHOD = {"rgb": None, "flow": "dis"}
 
 # The loss of the full system, and each of its terms alone. Weights are the usual ones of the terms' own papers,
@@ -80,6 +81,19 @@ def changed(
     return make
 
 
+def with_pixels(enlarge: int) -> RowMaker:
+    """The plain student on LR of other sizes, enlarged to what the rows at 12x16 are enlarged to."""
+
+    def make(data: Data, stream: str, profile: Profile) -> Experiment:
+        return dataclasses.replace(
+            student("bicubic")(data, stream, profile),
+            data=dataclasses.replace(data, shrink=(data.shrink or SCALE) * enlarge // SCALE),
+            enlarge=enlarge,
+        )
+
+    return make
+
+
 # Study -> row -> how its experiment is made. A row stands in one study, and other studies' tables may cite it.
 STUDIES: dict[str, dict[str, RowMaker]] = {
     "full": {
@@ -101,6 +115,9 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         },
         **{f"heads{heads}": changed(student("sr"), attention="joint", heads=heads) for heads in (1, 2, 8)},
     },
+    "pixels": {
+        f"pixels{pixels}": with_pixels(round((PIXELS * SCALE**2 / pixels) ** 0.5)) for pixels in (3072, 768, 48, 12)
+    },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
@@ -111,6 +128,7 @@ TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
     "distillation": ("sr", "logit", "feature", "attention_transfer", "all"),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
+    "pixels": ("plain", "pixels3072", "pixels768", "pixels48", "pixels12"),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
 }
 

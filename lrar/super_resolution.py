@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from lrar.degrade import quantize, upscale
+from lrar.distributed import device
 
 
 class ResidualBlock(nn.Module):
@@ -102,7 +103,8 @@ def train_super_resolution(
     generator = torch.Generator().manual_seed(seed)
     scale = high[0].shape[-1] // low[0].shape[-1]
     network = VideoSuperResolution(channels=low[0].shape[1], window=window, width=width, blocks=blocks, scale=scale)
-    network = network.to(memory_format=torch.channels_last)
+    where = device()
+    network = network.to(where, memory_format=torch.channels_last)
     inputs = torch.cat([windows(clip, window=window) for clip in low])  # (ΣT, window, C, h, w)
     targets = torch.cat(high)  # (ΣT, C, H, W)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
@@ -111,10 +113,10 @@ def train_super_resolution(
     network.train()
     for _ in progress(range(steps)):
         chosen = torch.randint(len(inputs), (batch,), generator=generator)
-        frames, target = inputs[chosen].float() / 255, targets[chosen].float() / 255
+        frames, target = inputs[chosen].to(where).float() / 255, targets[chosen].to(where).float() / 255
         if torch.rand((), generator=generator) < 0.5:
             frames, target = frames.flip(-1), target.flip(-1)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(where.type, dtype=torch.bfloat16):
             output = network(frames)
         loss = F.l1_loss(output.float(), target)
         optimiser.zero_grad(set_to_none=True)
@@ -135,8 +137,9 @@ def super_resolve(network: VideoSuperResolution, low: torch.Tensor) -> torch.Ten
     Returns:
         `(T, C, h * scale, w * scale)`, values in [0, 1] on the grid of 8 bits.
     """
+    where = network.head.weight.device
     parts = windows(low, window=network.window).split(256)
-    return quantize(torch.cat([network(part) for part in parts]))
+    return quantize(torch.cat([network(part.to(where)).to(low.device) for part in parts]))
 
 
 def espcn(path: Path) -> nn.Module:

@@ -5,6 +5,8 @@ segment's centre in testing, where the clip and its mirror image are averaged. T
 last epoch counts: nothing is ever chosen by looking at test clips.
 """
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,8 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lrar import distributed
 from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
-from lrar.recognizer import Recognizer
+from lrar.recognizer import Recognition, Recognizer
 from lrar.streams import StoredViews, Stream
 
 
@@ -34,6 +37,8 @@ class Recipe:
         frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
         views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
         zoom: the smallest part of a picture's sides that such a view shows; None is all of it.
+        parts: how many parts of a batch go through the network one after the other, where memory is short, before
+            their gradients make one step; batch norm sees one part at a time. None is one.
     """
 
     epochs: int = 20
@@ -48,6 +53,7 @@ class Recipe:
     frozen: str | None = None
     views: int | None = None
     zoom: float | None = None
+    parts: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +91,11 @@ class Draw:
     shifts: np.ndarray
     flips: np.ndarray
     views: np.ndarray | None = None
+
+    def only(self, places: np.ndarray) -> "Draw":
+        """Some of its clips."""
+        held = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Draw(**{name: None if values is None else values[places] for name, values in held.items()})
 
 
 def segment_times(length: int, *, count: int, generator: np.random.Generator | None = None) -> np.ndarray:
@@ -132,11 +143,11 @@ def cut(stream: Stream | StoredViews, draw: Draw) -> torch.Tensor:
 def training_draws(
     stream: Stream, clips: np.ndarray, *, recipe: Recipe, generator: np.random.Generator
 ) -> Iterator[Draw]:
-    """One epoch of random draws. A last batch of one clip is left out: batch norm cannot use it."""
+    """One epoch of random draws. A last batch that is too small for batch norm is left out."""
     order = generator.permutation(clips)
     for start in range(0, len(order), recipe.batch):
         chosen = order[start : start + recipe.batch]
-        if len(chosen) < 2:
+        if len(chosen) < smallest_batch(recipe):
             return
         yield Draw(
             clips=chosen,
@@ -162,6 +173,11 @@ def test_draws(stream: Stream, clips: np.ndarray, *, frames: int, batch: int, fl
         )
 
 
+def smallest_batch(recipe: Recipe) -> int:
+    """Clips that a batch must have: batch norm wants two, and of each part each process must have some."""
+    return (recipe.parts or 1) * max(2, distributed.count())
+
+
 test_draws.__test__ = False  # its name is for people, not for pytest
 
 
@@ -171,19 +187,20 @@ def train_one_epoch(
     labels: np.ndarray,
     draws: Iterator[Draw],
     *,
-    step: Callable[[torch.Tensor], None],
+    step: Callable[[Draw, Callable[[Draw], torch.Tensor]], float],
     recipe: Recipe,
 ) -> float:
-    """One pass with labels alone; mean loss."""
-    losses = []
-    for draw in draws:
-        target = torch.from_numpy(labels[draw.clips])
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
-            seen = model(channels_last(cut(stream, draw)))
-        loss = F.cross_entropy(seen.logits.float(), target, label_smoothing=recipe.label_smoothing)
-        step(loss)
-        losses.append(loss.item())
-    return float(np.mean(losses))
+    """One pass with labels alone; mean loss over its batches.
+
+    Args:
+        step: makes one step from a batch and the loss of any part of it, and gives the batch's mean loss.
+    """
+
+    def loss_of(draw: Draw) -> torch.Tensor:
+        seen = recognise(model, stream, draw, recipe=recipe)
+        return label_loss(seen, labels[draw.clips], recipe=recipe)
+
+    return float(np.mean([step(draw, loss_of) for draw in draws]))
 
 
 def distill_one_epoch(
@@ -194,21 +211,17 @@ def distill_one_epoch(
     labels: np.ndarray,
     draws: Iterator[Draw],
     *,
-    step: Callable[[torch.Tensor], None],
+    step: Callable[[Draw, Callable[[Draw], torch.Tensor]], float],
     recipe: Recipe,
     weights: Distillation,
 ) -> float:
-    """One pass with labels and a teacher that sees HR: same frames, same shift, same flip; mean loss."""
-    losses = []
-    for draw in draws:
-        target = torch.from_numpy(labels[draw.clips])
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
-            with torch.no_grad():
-                taught = teacher(channels_last(cut(teacher_stream, draw)))
-            seen = model(channels_last(cut(stream, draw)))
-        loss = (1 - weights.logit) * F.cross_entropy(
-            seen.logits.float(), target, label_smoothing=recipe.label_smoothing
-        )
+    """One pass with labels and a teacher that sees HR: same frames, same shift, same flip; mean loss over its batches."""
+
+    def loss_of(draw: Draw) -> torch.Tensor:
+        with torch.no_grad():
+            taught = recognise(teacher, teacher_stream, draw, recipe=recipe)
+        seen = recognise(model, stream, draw, recipe=recipe)
+        loss = (1 - weights.logit) * label_loss(seen, labels[draw.clips], recipe=recipe)
         if weights.logit:
             loss = loss + weights.logit * logit_loss(
                 seen.logits.float(), taught.logits.float(), temperature=weights.temperature
@@ -219,29 +232,37 @@ def distill_one_epoch(
             loss = loss + weights.attention_transfer * attention_transfer_loss(
                 seen.features.float(), taught.features.float()
             )
-        step(loss)
-        losses.append(loss.item())
-    return float(np.mean(losses))
+        return loss
+
+    return float(np.mean([step(draw, loss_of) for draw in draws]))
 
 
-def channels_last(frames: torch.Tensor) -> torch.Tensor:
-    """The memory layout in which CPU convolutions run fastest."""
-    return frames.contiguous(memory_format=torch.channels_last_3d)
+def recognise(model: Recognizer, stream: Stream, draw: Draw, *, recipe: Recipe) -> Recognition:
+    """What a network says of a batch, where its weights are; in the memory layout in which 3-D convolutions run fastest."""
+    where = next(model.parameters()).device
+    frames = cut(stream, draw).to(where, memory_format=torch.channels_last_3d)
+    with torch.autocast(where.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+        return model(frames)
+
+
+def label_loss(seen: Recognition, labels: np.ndarray, *, recipe: Recipe) -> torch.Tensor:
+    """Cross entropy with the labels."""
+    target = torch.from_numpy(labels).to(seen.logits.device)
+    return F.cross_entropy(seen.logits.float(), target, label_smoothing=recipe.label_smoothing)
 
 
 @torch.no_grad()
 def evaluate(model: Recognizer, stream: Stream, clips: np.ndarray, *, recipe: Recipe) -> np.ndarray:
     """Class probabilities, `(N, classes)` float32: the mean over each clip and its mirror image."""
     model.eval()
+    mine = clips[distributed.share(len(clips))]
     views = []
     for flip in (False, True):
         probabilities = []
-        for draw in test_draws(stream, clips, frames=recipe.frames, batch=recipe.batch, flip=flip):
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
-                seen = model(channels_last(cut(stream, draw)))
-            probabilities.append(seen.logits.float().softmax(dim=1))
+        for draw in test_draws(stream, mine, frames=recipe.frames, batch=recipe.batch, flip=flip):
+            probabilities.append(recognise(model, stream, draw, recipe=recipe).logits.float().softmax(dim=1).cpu())
         views.append(torch.cat(probabilities))
-    return ((views[0] + views[1]) / 2).numpy()
+    return distributed.joined(((views[0] + views[1]) / 2).numpy())
 
 
 def fit(
@@ -276,33 +297,45 @@ def fit(
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    model.to(memory_format=torch.channels_last_3d)
+    where = distributed.device()
+    model.to(where, memory_format=torch.channels_last_3d)
+    network = distributed.spread(model)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    steps = sum(1 for start in range(0, len(clips), recipe.batch) if len(clips) - start > 1)
+    sizes = [min(recipe.batch, len(clips) - start) for start in range(0, len(clips), recipe.batch)]
+    steps = sum(size >= smallest_batch(recipe) for size in sizes)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.learning_rate, total_steps=steps * recipe.epochs, pct_start=0.2
     )
 
-    def step(loss: torch.Tensor) -> None:
+    def step(draw: Draw, loss_of: Callable[[Draw], torch.Tensor]) -> float:
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        total = 0.0
+        parts = np.array_split(np.arange(len(draw.clips)), recipe.parts or 1)
+        for part in parts:
+            mine = part[distributed.share(len(part))]
+            last = part is parts[-1]
+            with contextlib.nullcontext() if last else distributed.gradients_kept(network):
+                loss = loss_of(draw.only(mine)) * (len(mine) / len(draw.clips))
+                (loss * distributed.count()).backward()  # averaged over processes, which is to be their sum
+            total += loss.item()
         optimiser.step()
         schedule.step()
+        return distributed.summed(total)
 
     if teacher is not None:
-        teacher.eval().to(memory_format=torch.channels_last_3d)
+        teacher.eval().to(where, memory_format=torch.channels_last_3d)
     losses = []
     for _ in progress(range(recipe.epochs)):
         model.train()
         draws = training_draws(stream, clips, recipe=recipe, generator=generator)
         if teacher is None:
-            losses.append(train_one_epoch(model, stream, labels, draws, step=step, recipe=recipe))
+            losses.append(train_one_epoch(network, stream, labels, draws, step=step, recipe=recipe))
         else:
             losses.append(
                 distill_one_epoch(
-                    model,
+                    network,
                     teacher,
                     stream,
                     teacher_stream,

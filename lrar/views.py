@@ -18,14 +18,16 @@ import torch.nn.functional as F
 from filelock import FileLock
 
 from lrar.clips import cache_folder
+from lrar.distributed import device
 from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
 from lrar.provenance import code_digest
 from lrar.streams import StoredViews, Stream
-from lrar.training import Recipe, channels_last, segment_times
+from lrar.training import Recipe, segment_times
 from lrar.weights import weights_file
 
 ROWS = 112  # of a view, whatever the stream has: what the preparation scripts of the paper's year use
 BATCH = 8
+CHUNK = 6 * BATCH  # views between two writes: what a process that is killed loses
 
 
 def view(stream: Stream, clip: int, number: int, *, views: int, recipe: Recipe) -> torch.Tensor:
@@ -65,7 +67,6 @@ def store_views(
     stream: Stream,
     *,
     wanted: Iterable[tuple[int, int]],
-    key: str,
     recipe: Recipe,
     cache: Path | None = None,
 ) -> StoredViews:
@@ -74,34 +75,48 @@ def store_views(
     Args:
         stream: what the lower blocks see.
         wanted: pairs of clip and view number.
-        key: what identifies the stream.
         recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
         cache: the cache folder; by default `lrar.clips.cache_folder()`.
     """
-    code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "views", "i3d")]
-    text = json.dumps([key, code, recipe.frames, recipe.zoom, recipe.views, recipe.frozen, recipe.bfloat16])
+    code = [code_digest()[module] for module in ("views", "i3d")]
+    text = json.dumps([stream.key, code, recipe.frames, recipe.zoom, recipe.views, recipe.frozen, recipe.bfloat16])
     folder = (cache or cache_folder()) / "views" / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        file, there = folder / "maps.npy", folder / "there.npy"
-        done = np.load(there) if there.exists() else np.zeros((len(stream.lengths), recipe.views + 2), bool)
-        missing = [pair for pair in wanted if not done[pair]]
-        if missing:
+    file, there = folder / "maps.npy", folder / "there.npy"
+
+    def state() -> np.ndarray:
+        return np.load(there) if there.exists() else np.zeros((len(stream.lengths), recipe.views + 2), bool)
+
+    def not_yet(pairs: list[list[int]]) -> list[tuple[int, int]]:
+        done = state()
+        return [(clip, number) for clip, number in pairs if not done[clip, number]]
+
+    # Each process in an order of its own: two that want the same views share the work, and hardly ever do the same.
+    order = np.random.default_rng().permutation(np.array(sorted(set(wanted)))).tolist()
+    network = None
+    while missing := not_yet(order):
+        if network is None:
             network = load_kinetics(I3D(in_channels=stream.channels), weights_file("i3d_rgb_kinetics400.safetensors"))
-            network.eval().to(memory_format=torch.channels_last_3d)
-        for start in range(0, len(missing), BATCH):
-            pairs = missing[start : start + BATCH]
-            batch = torch.stack([view(stream, *pair, views=recipe.views, recipe=recipe) for pair in pairs])
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
-                maps = network(channels_last(batch), until=recipe.frozen).half().contiguous()  # (B, D, T', H', W')
+            network.eval().to(device(), memory_format=torch.channels_last_3d)
+        chosen = missing[:CHUNK]
+        batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+        maps = torch.cat([_maps(network, stream, pairs, recipe) for pairs in batches])
+        with FileLock(folder / "lock"):
+            done = state()
             if not file.exists():
                 np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(*done.shape, *maps.shape[1:]))
             stored = np.load(file, mmap_mode="r+")
-            for pair, values in zip(pairs, maps, strict=True):
+            for pair, values in zip(chosen, maps, strict=True):
                 stored[pair] = values.numpy()
                 done[pair] = True
-            if start // BATCH % 50 == 49 or start + BATCH >= len(missing):  # a process that is killed loses 400 views
-                stored.flush()
-                np.save(folder / "there.part.npy", done)
-                os.replace(folder / "there.part.npy", there)
+            stored.flush()
+            np.save(folder / "there.part.npy", done)
+            os.replace(folder / "there.part.npy", there)
     return StoredViews(stream=stream, maps=np.load(file, mmap_mode="r"), views=recipe.views)
+
+
+def _maps(network: I3D, stream: Stream, pairs: list[tuple[int, int]], recipe: Recipe) -> torch.Tensor:
+    batch = torch.stack([view(stream, *pair, views=recipe.views, recipe=recipe) for pair in pairs])
+    batch = batch.to(device(), memory_format=torch.channels_last_3d)
+    with torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+        return network(batch, until=recipe.frozen).half().cpu().contiguous()  # (B, D, T', H', W')

@@ -68,7 +68,7 @@ def test_mirrored_flow_changes_the_sign_of_u_and_grows_with_the_picture():
 @needs_weights
 def test_only_what_is_wanted_is_computed_and_only_once(cache, monkeypatch):
     stream = stream_of_frames(ramp(48, 64))
-    options = {"key": "ramp", "recipe": FROZEN}
+    options = {"recipe": FROZEN}
     stored = store_views(stream, wanted=[(0, 0), (1, 2)], **options)
     assert stored.maps.shape == (2, 4, 832, 2, 7, 9)
     there = np.abs(stored.maps).sum(axis=(2, 3, 4, 5)) > 0
@@ -91,7 +91,7 @@ def test_only_what_is_wanted_is_computed_and_only_once(cache, monkeypatch):
 @torch.no_grad()
 def test_a_network_above_stored_maps_is_the_whole_network(cache):
     stream = stream_of_frames(ramp(48, 64))
-    stored = store_views(stream, wanted=[(0, 2), (1, 2), (0, 3), (1, 3)], key="ramp", recipe=FROZEN)
+    stored = store_views(stream, wanted=[(0, 2), (1, 2), (0, 3), (1, 3)], recipe=FROZEN)
     whole = load_kinetics(I3D(), weights_file(I3D_FILE)).eval()
     from lrar.backbones import make_backbone
 
