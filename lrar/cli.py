@@ -141,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     made = command(subcommands, "book", commands.book, "Execute every notebook and build the book.", "lrar book")
     made.add_argument("--datasets", help="chapters, separated by commas; by default those of the whole book")
     made.add_argument("--replay", action="store_true", help="keep the synthetic records of the last build")
+    made.add_argument(
+        "--pdf", action="store_true", help="print the book into one PDF too, with the Chromium that is here"
+    )
     return top
 
 

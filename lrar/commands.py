@@ -254,11 +254,15 @@ def records_check(arguments: argparse.Namespace) -> int:
 
 
 def book(arguments: argparse.Namespace) -> int:
-    from lrar.book import DATASETS, BookError, build_book
+    from lrar.book import DATASETS, BookError, build_book, table_of_contents
+    from lrar.pdf import pages_of, write_pdf
 
     datasets = tuple(arguments.datasets.split(",")) if arguments.datasets else DATASETS
     try:
-        build_book(fresh=not arguments.replay, datasets=datasets)
+        html = build_book(fresh=not arguments.replay, datasets=datasets).parent
+        if arguments.pdf:
+            pages = pages_of(table_of_contents(datasets)[0])
+            print(write_pdf(html, pages=pages, path=html.parent / "lrar.pdf", progress=show_progress))
     except BookError as error:
         print(f"lrar: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from lrar import provenance
 from lrar.pages import BOOK, START, readme_table, readme_with
 from lrar.records import Store, older_than_code, results_csv
 
-SHOWING = ("canvas", "dots", "figures", "names", "replay", "statistics", "studies", "table", "tables")
+SHOWING = ("canvas", "dots", "figures", "names", "pixels", "replay", "statistics", "studies", "table", "tables")
 STAMP = "lrar"
 
 

@@ -6,7 +6,6 @@ which is made anew before every build and never committed. The README's table of
 
 import csv
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-from lrar import figures, tables
+from lrar import figures, measured, tables
 from lrar.chapters import spots_html
 from lrar.clips import DataError, atomic_write
 from lrar.experiment import Data
@@ -73,7 +72,10 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "settings.md": settings(),
         "cost.md": fragment(tables.cost(runs)),
         "total.md": total(runs),
-        "benchmark.md": benchmark(Path(records) / "benchmark.json"),
+        "one_fold.md": measured.one_fold(Path(records)),
+        "backbones.md": measured.backbones(Path(records)),
+        "caches.md": measured.caches(Path(records)),
+        "full_size.md": measured.full_size(Path(records)),
         "quality.md": fragment(tables.quality(runs)),
         "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
@@ -222,19 +224,6 @@ def total(runs: Runs) -> str:
     return (
         f"{len(recognizers)} runs and {len(runs.records) - len(recognizers)} super-resolution networks took "
         f"{hours:.1f} core hours of training, measured in each run ({'; '.join(tables.machines(runs))}).\n"
-    )
-
-
-def benchmark(path: Path) -> str:
-    """One sentence: one fold of IXMAS here and in the loop that one would write first."""
-    if not path.exists():
-        return "The benchmark has not been run yet: `python benchmarks/one_fold.py` does it.\n"
-    measured = json.loads(path.read_text())
-    return (
-        f"{measured['clips']} clips, {measured['epochs']} epochs, one stream: **{measured['seconds']:.1f} s** from an "
-        f"empty cache to the written record, {measured['of_which_training']:.1f} s of it training. The plain loop, which "
-        f"decodes each clip whenever it needs it, takes {measured['plain_seconds']:.1f} s, "
-        f"{measured['ratio']:.1f} times as long ({measured['provenance']['machine']}).\n"
     )
 
 

@@ -21,7 +21,7 @@ from lrar.records import Record, Store
 from lrar.running import load_data, weights_path
 from lrar.scheduling import run_study
 from lrar.settings import PROFILES, Profile, setting
-from lrar.studies import ROWS, STUDIES, has_weights, rows_of, super_resolution, tasks
+from lrar.studies import ROWS, STUDIES, data_of, has_weights, rows_of, super_resolution, tasks
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"
@@ -113,9 +113,8 @@ def existing(
 
 def means_today(record: Record, profile: Profile, protocol: str) -> bool:
     """Whether a record is what its row stands for in this profile, as `lrar.studies` defines it now."""
-    data = Data(**record.experiment["data"])
-    if (data.every, data.protocol) != (profile.every, protocol):
-        return False
+    clips = Data(**record.experiment["data"])
+    data = data_of(clips.dataset, protocol=protocol, fold=clips.fold, profile=profile)
     if record.row == "own":
         return identity(super_resolution(data, profile)) == record.id
     make = STUDIES.get(record.study, {}).get(record.row)

@@ -16,7 +16,8 @@ from lrar.training import Distillation
 from lrar.weights import weights_file
 
 STREAMS = ("rgb", "flow")
-PIXELS = 12 * 16  # of LR, in every other study
+# Rows of the plain student by the pixels of LR; 12x16 in every other study, which 48x64 give shrunk by 4.
+PIXEL_ROWS = {"plain": 192, "pixels3072": 3072, "pixels768": 768, "pixels48": 48, "pixels12": 12}
 FLOW_METHOD = {"rgb": None, "flow": "dis"}
 
 # The loss of the full system, and each of its terms alone. Weights are the usual ones of the terms' own papers,
@@ -116,7 +117,9 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         **{f"heads{heads}": changed(student("sr"), attention="joint", heads=heads) for heads in (1, 2, 8)},
     },
     "pixels": {
-        f"pixels{pixels}": with_pixels(round((PIXELS * SCALE**2 / pixels) ** 0.5)) for pixels in (3072, 768, 48, 12)
+        row: with_pixels(round((PIXEL_ROWS["plain"] * SCALE**2 / pixels) ** 0.5))
+        for row, pixels in PIXEL_ROWS.items()
+        if row != "plain"
     },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
@@ -128,7 +131,7 @@ TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
     "distillation": ("sr", "logit", "feature", "attention_transfer", "all"),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
-    "pixels": ("plain", "pixels3072", "pixels768", "pixels48", "pixels12"),
+    "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
 }
 

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import av
 import numpy as np
 import pytest
 import torch
+
+from lrar.pdf import find_browser
 
 ACTIONS = {"walk": 7, "wave": 8, "punch": 9}  # with the numbers of the IXMAS release
 ACTORS = ("alba", "amel", "andreas")
@@ -155,8 +156,7 @@ def trainings(monkeypatch) -> list[Training]:
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium or Chrome of this machine."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("LRAR_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    path = find_browser()
     if path is None:
         pytest.skip("no Chromium or Chrome here to look at the pages with: install one, or name it in LRAR_BROWSER")
     from playwright.sync_api import sync_playwright

@@ -81,16 +81,6 @@ def test_a_readers_values_of_the_paper(tmp_path):
     assert pages.paper_values("full", tmp_path / "none.csv") == {}
 
 
-def test_benchmark(tmp_path):
-    assert "has not been run" in pages.benchmark(tmp_path / "benchmark.json")
-    path = tmp_path / "benchmark.json"
-    path.write_text(
-        '{"clips": 3, "epochs": 2, "seconds": 4.0, "of_which_training": 3.0, "plain_seconds": 20.0, "ratio": 5.0, '
-        '"provenance": {"machine": "abacus"}}'
-    )
-    assert "**4.0 s**" in pages.benchmark(path)
-
-
 def test_the_readme_holds_what_the_records_give():
     readme = (ROOT / "README.md").read_text()
     assert readme == pages.readme_with(pages.readme_table(), readme), (

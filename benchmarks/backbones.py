@@ -1,0 +1,151 @@
+"""What each backbone costs, forward and in training, and what the caches save.
+
+    python benchmarks/backbones.py
+
+All networks see the same frames in one go, on all cores: I3D and the compact network of this project, R(2+1)D-18 and S3D of
+torchvision, in bfloat16 and the memory layout that the studies use. What the caches save is measured on twenty clips of
+HMDB-21. Writes `book/records/backbones.json`, from which the book's cost page draws.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+from lrar.backbones import CompactConvNet, UpperI3D
+from lrar.clips import atomic_write, decode
+from lrar.datasets import load_clip_set
+from lrar.degrade import downsample, upscale
+from lrar.flow import optical_flow
+from lrar.i3d import I3D
+from lrar.provenance import provenance
+from lrar.settings import setting
+from lrar.streams import to_tensor, to_video
+
+CLASSES, BATCH, REPEATS = 21, 4, 3
+# (T, H, W) of the frames: HMDB's setting, twice the frames, and 224 rows.
+CLIPS = ((16, 112, 144), (32, 112, 144), (16, 224, 288))
+NETWORKS: dict[str, Callable[[], tuple[nn.Module, int]]] = {
+    "compact": lambda: (CompactConvNet(in_channels=3, stream="rgb"), 192),
+    "i3d": lambda: (I3D(), 1024),
+    "r2plus1d_18": lambda: (
+        nn.Sequential(*list(torchvision.models.video.r2plus1d_18(weights=None).children())[:-2]),
+        512,
+    ),
+    "s3d": lambda: (torchvision.models.video.s3d(weights=None).features, 1024),
+}
+
+
+class Classifier(nn.Module):
+    """A backbone, the mean over its map, and a linear head."""
+
+    def __init__(self, backbone: nn.Module, width: int):
+        super().__init__()
+        self.backbone, self.head = backbone, nn.Linear(width, CLASSES)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(frames).mean(dim=(2, 3, 4)))
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """The median of some calls, after one that warms up."""
+    call()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def cost(backbone: nn.Module, width: int, frames: torch.Tensor) -> dict[str, float]:
+    """Seconds a clip, forward and in training."""
+    model = Classifier(backbone, width).to(memory_format=torch.channels_last_3d)
+    frames = frames.contiguous(memory_format=torch.channels_last_3d)
+    labels = torch.arange(len(frames)) % CLASSES
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, fused=True)
+
+    @torch.no_grad()
+    def forward() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            model(frames)
+
+    def train() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            scores = model(frames)
+        optimiser.zero_grad(set_to_none=True)
+        F.cross_entropy(scores.float(), labels).backward()
+        optimiser.step()
+
+    model.eval()
+    passed = seconds(forward)
+    model.train()
+    return {"forward": round(passed / len(frames), 4), "training": round(seconds(train) / len(frames), 4)}
+
+
+def saved() -> dict[str, dict[str, float]]:
+    """Seconds a clip of HMDB-21 for what the caches hold: made anew, and read."""
+    clips = load_clip_set("hmdb21").clips[::46][:20]
+    shrink = setting("hmdb21").shrink
+    videos = [decode(clip.path, grey=False) for clip in clips]
+    seen = [to_video(upscale(downsample(to_tensor(video), scale=shrink))) for video in videos]
+    flows = [optical_flow(frames, method="dis").astype(np.float16) for frames in seen]
+    frozen = setting("hmdb21").recipe.frozen
+    lower = I3D().eval().to(memory_format=torch.channels_last_3d)
+    clip = torch.rand(1, 3, 16, 112, 144).contiguous(memory_format=torch.channels_last_3d)
+
+    @torch.no_grad()
+    def compute() -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return lower(clip, until=frozen).half()
+
+    maps = compute()
+    made = {
+        "decoded frames": (lambda: [decode(clip.path, grey=False) for clip in clips], videos),
+        "LR, enlarged": (
+            lambda: [to_video(upscale(downsample(to_tensor(video), scale=shrink))) for video in videos],
+            seen,
+        ),
+        "flow of it": (lambda: [optical_flow(frames, method="dis") for frames in seen], flows),
+        f"I3D's maps at {frozen}": (lambda: [compute() for _ in clips], [maps] * len(clips)),
+    }
+    return {
+        name: {
+            "made": round(seconds(make) / len(clips), 5),
+            "bytes": round(np.mean([value.nbytes for value in values])),
+        }
+        for name, (make, values) in made.items()
+    }
+
+
+def main() -> None:
+    torch.set_num_threads(os.cpu_count())
+    torch.manual_seed(0)
+    frozen = setting("hmdb21").recipe.frozen
+    lines = []
+    for clip in CLIPS:
+        frames = torch.rand(BATCH, 3, *clip)
+        for name, make in NETWORKS.items():
+            lines.append({"backbone": name, "clip": clip} | cost(*make(), frames))
+            print(lines[-1], flush=True)
+        with torch.no_grad():
+            maps = I3D().eval()(frames, until=frozen)
+        lines.append({"backbone": f"i3d above {frozen}", "clip": clip} | cost(UpperI3D(frozen=frozen), 1024, maps))
+        print(lines[-1], flush=True)
+    result = {"networks": lines, "caches": saved(), "provenance": provenance()}
+    path = Path(__file__).parents[1] / "book" / "records" / "backbones.json"
+    atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())
+    print(result["caches"])
+
+
+if __name__ == "__main__":
+    main()

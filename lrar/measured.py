@@ -1,0 +1,77 @@
+"""What the scripts in `benchmarks/` have measured, in words and tables for the cost page."""
+
+import json
+from pathlib import Path
+
+from lrar.table import Table
+
+
+def one_fold(records: Path) -> str:
+    """One sentence: one fold of IXMAS here and in the loop that one would write first."""
+    path = records / "benchmark.json"
+    if not path.exists():
+        return not_yet("one_fold")
+    measured = json.loads(path.read_text())
+    return (
+        f"{measured['clips']} clips, {measured['epochs']} epochs, one stream: **{measured['seconds']:.1f} s** from an "
+        f"empty cache to the written record, {measured['of_which_training']:.1f} s of it training. The plain loop, which "
+        f"decodes each clip whenever it needs it, takes {measured['plain_seconds']:.1f} s, "
+        f"{measured['ratio']:.1f} times as long ({measured['provenance']['machine']}).\n"
+    )
+
+
+def backbones(records: Path) -> str:
+    """A table: what each backbone costs on the same frames."""
+    path = records / "backbones.json"
+    if not path.exists():
+        return not_yet("backbones")
+    measured = json.loads(path.read_text())
+    body = []
+    for line in measured["networks"]:
+        frames, rows, columns = line["clip"]
+        body.append(
+            (line["backbone"], f"{frames} x {rows}x{columns}", f"{line['forward']:.3f}", f"{line['training']:.3f}")
+        )
+    head = ("network", "frames", "forward, s a clip", "training, s a clip and epoch")
+    return Table(caption=f"On {measured['provenance']['machine']}.", head=head, body=tuple(body)).directive() + "\n"
+
+
+def caches(records: Path) -> str:
+    """A table: what need not be made again, since a cache holds it."""
+    path = records / "backbones.json"
+    if not path.exists():
+        return not_yet("backbones")
+    measured = json.loads(path.read_text())
+    body = tuple(
+        (name, f"{line['made']:.4f}", f"{line['bytes'] / 1e6:.2f}") for name, line in measured["caches"].items()
+    )
+    head = ("what is kept", "s a clip to make it", "MB a clip on disk")
+    return Table(caption=f"HMDB-21, {measured['provenance']['machine']}.", head=head, body=body).directive() + "\n"
+
+
+def full_size(records: Path) -> str:
+    """A table: a set as large as all of HMDB-51 on its way through the caches."""
+    path = records / "full_size.json"
+    if not path.exists():
+        return not_yet("full_size")
+    measured = json.loads(path.read_text())
+    body = []
+    for name, title in (("decoding", "into the cache of clips"), ("epoch", "from there into batches, one epoch")):
+        times = measured[name]["milliseconds"]
+        span = f"{times[0]:.1f} in the first tenth, {times[-1]:.1f} in the last, {max(times):.1f} in the slowest"
+        body.append((title, span, f"{measured[name]['resident']:.2f}"))
+    body.insert(
+        1, ("LR, enlarged", f"{measured['stream']['milliseconds']:.1f}", f"{measured['stream']['resident']:.2f}")
+    )
+    rows, columns = measured["size"]
+    caption = (
+        f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one thread "
+        f"({measured['provenance']['machine']})."
+    )
+    head = ("step", "milliseconds a clip", "most memory so far, GB")
+    return Table(caption=caption, head=head, body=tuple(body)).directive() + "\n"
+
+
+def not_yet(script: str) -> str:
+    """What stands in the place of a measurement that nobody has made."""
+    return f"This has not been measured yet: `python benchmarks/{script}.py` does it.\n"

@@ -1,0 +1,37 @@
+"""What the benchmarks have measured is told, and what they have not is said to be missing."""
+
+import json
+
+from lrar import measured
+
+MACHINE = {"machine": "abacus"}
+
+
+def test_one_fold(tmp_path):
+    assert "`python benchmarks/one_fold.py`" in measured.one_fold(tmp_path)
+    (tmp_path / "benchmark.json").write_text(
+        '{"clips": 3, "epochs": 2, "seconds": 4.0, "of_which_training": 3.0, "plain_seconds": 20.0, "ratio": 5.0, '
+        '"provenance": {"machine": "abacus"}}'
+    )
+    assert "**4.0 s**" in measured.one_fold(tmp_path)
+
+
+def test_backbones_and_caches(tmp_path):
+    assert "`python benchmarks/backbones.py`" in measured.backbones(tmp_path) == measured.caches(tmp_path)
+    networks = [{"backbone": "i3d", "clip": [16, 112, 144], "forward": 0.1234, "training": 0.5678}]
+    caches = {"decoded frames": {"made": 0.25, "bytes": 21_000_000}}
+    values = {"networks": networks, "caches": caches, "provenance": MACHINE}
+    (tmp_path / "backbones.json").write_text(json.dumps(values))
+    table = measured.backbones(tmp_path)
+    assert all(text in table for text in ("i3d", "16 x 112x144", "0.123", "0.568", "abacus"))
+    assert all(text in measured.caches(tmp_path) for text in ("decoded frames", "0.2500", "21.00", "abacus"))
+
+
+def test_full_size(tmp_path):
+    assert "`python benchmarks/full_size.py`" in measured.full_size(tmp_path)
+    timed = {"milliseconds": [1.0, 9.0, 2.0], "resident": 0.5}
+    values = {"clips": 4, "frames": 5, "size": [6, 7], "decoding": timed, "epoch": timed, "provenance": MACHINE}
+    (tmp_path / "full_size.json").write_text(json.dumps(values | {"stream": {"milliseconds": 3.0, "resident": 0.25}}))
+    table = measured.full_size(tmp_path)
+    assert table.count("1.0 in the first tenth, 2.0 in the last, 9.0 in the slowest") == 2
+    assert "4 made-up clips of 5 frames of 6x7" in table
