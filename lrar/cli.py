@@ -12,12 +12,11 @@ from typing import NoReturn
 
 from lrar import commands, distributed, student_commands
 from lrar.clips import DataError
+from lrar.records import COMMITTED
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
 
 DATASETS = "synthetic, ixmas6, ixmas, hmdb21, hmdb51, or the path of a folder of class folders"
-REPOSITORY = Path(__file__).parents[1]
-RECORDS = REPOSITORY / "book" / "records"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -54,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     def with_records(made):
-        made.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help="where records are kept")
+        made.add_argument("--records", type=Path, default=COMMITTED, metavar="FOLDER", help="where records are kept")
 
     def with_data(made):
         made.add_argument("--dataset", default="synthetic", help=DATASETS)

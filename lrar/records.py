@@ -23,6 +23,7 @@ from filelock import FileLock
 from lrar.clips import DataError, atomic_write, cache_folder
 from lrar.provenance import code_digest, deciding_modules
 
+COMMITTED = Path(__file__).parents[1] / "book" / "records"  # those of the book
 RESULT_COLUMNS = (
     "dataset",
     "protocol",

@@ -13,12 +13,10 @@ from lrar.commands import show_progress
 from lrar.export import export_student
 from lrar.overlay import Overlay
 from lrar.predict import find_videos, predict, table
-from lrar.records import Store
+from lrar.records import COMMITTED, Store
 from lrar.small import SHIPPED, load_student
 from lrar.small_study import DATA, make_student
 from lrar.watch import Region
-
-RECORDS = Path(__file__).parents[1] / "book" / "records"
 
 
 def add_to(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -54,7 +52,7 @@ written anew; records that exist are kept."""
     made.add_argument("--student", help=f"{' or '.join(SHIPPED)}, or a student's file; by default all that are shipped")
     made.add_argument("--out", type=Path, default=Path("onnx"), metavar="FOLDER", help="by default %(default)s")
     made.add_argument("--retrain", action="store_true", help="train first; minutes on a core")
-    made.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help="where --retrain keeps records")
+    made.add_argument("--records", type=Path, default=COMMITTED, metavar="FOLDER", help="where --retrain keeps records")
 
 
 def region(text: str) -> Region:

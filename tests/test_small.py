@@ -12,13 +12,12 @@ from lrar import small, small_study
 from lrar.clips import DataError
 from lrar.datasets import available
 from lrar.experiment import Data, from_dict, identity
-from lrar.records import Store
+from lrar.records import COMMITTED, Store
 from lrar.running import fold_of, trained_recognizer
 from lrar.small import SHIPPED, Answer, load_student, moments, read
 from lrar.small_study import STREAMS, answers, make_student, student
 from lrar.training import Recipe, cut, segment_times, test_draws
 
-RECORDS = small.FOLDER.parents[1] / "book" / "records"
 DATA = Data(dataset="ixmas6", fold=1)
 BRIEF = Recipe(epochs=12, batch=4, bfloat16=False)
 
@@ -102,7 +101,7 @@ def test_what_it_gives(shipped):
 def test_the_shipped_files_are_small_and_rest_on_records(shipped):
     _, card = shipped
     assert (small.FOLDER / f"{card.dataset}.safetensors").stat().st_size < 2_000_000
-    store = Store(RECORDS)
+    store = Store(COMMITTED)
     records = {part: store.find(identity) for part, identity in card.records.items()}
     for stream in STREAMS:
         assert records[stream].experiment == card.experiments[stream]
