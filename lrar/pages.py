@@ -20,7 +20,7 @@ from lrar.experiment import Data
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim, super_resolution
+from lrar.studies import CLAIMS, DISTILLATIONS, STREAMS, TABLES, Claim, super_resolution
 from lrar.table import Table, linked
 from lrar.trace import on_page
 
@@ -204,14 +204,19 @@ def update_readme(records: Path = BOOK / "records", readme: Path = BOOK.parent /
 
 def state(runs: Runs) -> str:
     """How much of the study exists, and whether the code has changed since."""
-    there = sum(len(runs.of(row)) for row in runs.rows)
-    expected = sum(2 * runs.expected(row) for row in runs.rows)
-    if not there:
+    there = {row: len(runs.of(row)) for row in runs.rows}
+    expected = {row: len(STREAMS) * runs.expected(row) for row in runs.rows}
+    if not any(there.values()):
         return f"{NO_RUN}\n"
-    if there < expected:
-        text = f"The study is not complete: {there} of {expected} runs exist, and these verdicts may still change."
+    behind = {row for claim in CLAIMS for row in (claim.row, claim.baseline)}
+    if sum(there.values()) < sum(expected.values()):
+        final = all(there.get(row, 0) >= expected.get(row, 1) for row in behind)
+        verdicts = "all that these verdicts rest on are among them" if final else "these verdicts may still change"
+        text = (
+            f"The study is not complete: {sum(there.values())} of {sum(expected.values())} runs exist, and {verdicts}."
+        )
     else:
-        text = f"The study is complete: all {expected} runs exist."
+        text = f"The study is complete: all {sum(expected.values())} runs exist."
     return f"{text} {tables.age(runs)}".rstrip() + "\n"
 
 

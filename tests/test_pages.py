@@ -1,6 +1,7 @@
 """What the pages include comes from records, and the README's table is what the records give."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from made_up import write_records
@@ -8,6 +9,8 @@ from made_up import write_records
 from lrar import pages
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
+from lrar.replay import existing
+from lrar.settings import PROFILES
 
 ROOT = pages.BOOK.parent
 TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
@@ -60,7 +63,18 @@ def test_verdicts(fragments):
 def test_incomplete_studies_say_so(fragments):
     full, empty = ((folder / "state.md").read_text() for folder in fragments)
     assert "not complete: 120 of" in full
+    assert "these verdicts may still change" in full
     assert "No run" in empty
+
+
+def test_verdicts_are_final_when_the_runs_behind_them_exist(tmp_path, monkeypatch):
+    behind = {"plain": 6, "sr": 6, "all": 6, "joint": 6, "full": 6}
+    one_seed = PROFILES | {"full": replace(PROFILES["full"], seeds=1, folds=2)}
+    monkeypatch.setattr("lrar.replay.PROFILES", one_seed)
+    write_records(tmp_path, behind, folds=2)
+    text = pages.state(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.startswith("The study is not complete: 20 of ")
+    assert "all that these verdicts rest on are among them" in text
 
 
 def test_settings_have_meanings():
