@@ -151,6 +151,10 @@ def test_test_draws_are_in_order_and_still():
 class Colourful(torch.nn.Module):
     """Stands for a recognizer: class 0 by the left half's brightness, class 1 by the right half's."""
 
+    def __init__(self):
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.zeros(1))  # says where it computes
+
     def forward(self, frames: torch.Tensor) -> Recognition:
         left, right = frames[..., :12].mean(dim=(1, 2, 3, 4)), frames[..., 12:].mean(dim=(1, 2, 3, 4))
         return Recognition(logits=torch.stack([9 * left, 3 * right], dim=1), pooled=left, features=frames, maps=None)
