@@ -93,7 +93,7 @@ def cost(backbone: nn.Module, width: int, frames: torch.Tensor) -> dict[str, flo
 
 
 def saved() -> dict[str, dict[str, float]]:
-    """Seconds a clip of HMDB-21 for what the caches hold: made anew, and read."""
+    """Seconds a clip of HMDB-21 to make what the caches hold, and its bytes."""
     clips = load_clip_set("hmdb21").clips[::46][:20]
     shrink = setting("hmdb21").shrink
     videos = [decode(clip.path, grey=False) for clip in clips]

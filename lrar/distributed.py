@@ -3,7 +3,7 @@
 Each process takes its share of every batch. How many there are must not decide a result, so what looks across a batch
 looks across processes: gradients are averaged, batch norm takes its moments over all shares (`lrar.i3d.ShiftedBatchNorm`), and
 dropout draws the mask of the whole batch (`lrar.recognizer.Dropout`). What stays of a difference is the order in which
-numbers are added.
+numbers are added, and a last batch with fewer clips than processes, which is left out.
 """
 
 import contextlib

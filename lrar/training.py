@@ -37,8 +37,7 @@ class Recipe:
         frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
         views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
         zoom: the smallest part of a picture's sides that such a view shows; None is all of it.
-        parts: how many parts of a batch go through the network one after the other, where memory is short, before
-            their gradients make one step; batch norm sees one part at a time. None is one.
+        parts: of a batch, one after the other where memory is short; batch norm sees one at a time. None is one.
     """
 
     epochs: int = 20
