@@ -4,7 +4,7 @@
 
 Both train the same network on the same 324 clips for the same epochs on all cores: the plain student, RGB. Ours starts
 with an empty cache, so decoding is in its time. The plain loop decodes each clip whenever it needs it, in a DataLoader
-with one worker a core, and computes in float32 in the usual memory layout. Writes `book/records/benchmark.json`, from
+with one worker a core, and computes in float32 in the usual memory layout. Writes `book/records/one_fold.json`, from
 which the book's cost page draws.
 """
 
@@ -103,7 +103,7 @@ def main() -> None:
         "ratio": round(plain / whole, 1),
         "provenance": provenance(),
     }
-    path = Path(__file__).parents[1] / "book" / "records" / "benchmark.json"
+    path = Path(__file__).parents[1] / "book" / "records" / "one_fold.json"
     atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())
     print({key: value for key, value in result.items() if key != "provenance"})
 

@@ -1,16 +1,16 @@
-"""What is committed and older than what it is made from: records, their index, notebooks, the README, the benchmark.
+"""What is committed and older than what it is made from: records, their index, notebooks, the README, benchmarks.
 
 A notebook is stamped with the digests of the modules that draw what it shows when it is executed; so are records, with
 those of the modules that decide results (`lrar.provenance`). To be older is no error: nbval and `lrar audit` say whether
 anything comes out otherwise.
 """
 
-import json
 from pathlib import Path
 
 import nbformat
 
 from lrar import provenance
+from lrar.measured import SCRIPTS, measurement
 from lrar.pages import BOOK, START, readme_table, readme_with
 from lrar.records import Store, older_than_code, results_csv
 
@@ -61,11 +61,11 @@ def _stale_pages(root: Path) -> list[str]:
     for path in sorted((BOOK.parent / "notebooks").glob("*.ipynb")):
         if older := changed_since(nbformat.read(path, as_version=4).metadata.get(STAMP, {}), now):
             lines.append(f"{path.name}: older than {', '.join(older)}. Run: make notebooks")
-    benchmark = root / "benchmark.json"
-    if benchmark.exists():
-        made_by = json.loads(benchmark.read_text())["provenance"]["code"]
-        deciding = {*provenance.DECIDING_MODULES, "datasets/ixmas"}  # of the run that was timed
-        timed = {module: digest for module, digest in provenance.code_digest().items() if module in deciding}
-        if older := changed_since(made_by, timed):
-            lines.append(f"benchmark.json: older than {', '.join(older)}. Run: python benchmarks/one_fold.py")
+    digests = provenance.code_digest()
+    for script, timed in SCRIPTS.items():
+        if (measured := measurement(root, script)) is None:
+            continue
+        now = {module: digests[module] for module in timed}
+        if older := changed_since(measured["provenance"]["code"], now):
+            lines.append(f"{script}.json: older than {', '.join(older)}. Run: python benchmarks/{script}.py")
     return lines

@@ -2,16 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+from lrar.provenance import DECIDING_MODULES
 from lrar.table import Table
+
+# Script -> the modules that it times. Each writes a file of its name beside the records.
+SCRIPTS = {
+    "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
+    "backbones": ("backbones", "clips", "degrade", "flow", "i3d", "streams"),
+    "full_size": ("clips", "degrade", "streams", "training"),
+}
+
+
+def measurement(records: Path, script: str) -> dict[str, Any] | None:
+    """What a script has measured; None where it has not been run."""
+    path = records / f"{script}.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def one_fold(records: Path) -> str:
     """One sentence: one fold of IXMAS here and in the loop that one would write first."""
-    path = records / "benchmark.json"
-    if not path.exists():
+    measured = measurement(records, "one_fold")
+    if measured is None:
         return not_yet("one_fold")
-    measured = json.loads(path.read_text())
     return (
         f"{measured['clips']} clips, {measured['epochs']} epochs, one stream: **{measured['seconds']:.1f} s** from an "
         f"empty cache to the written record, {measured['of_which_training']:.1f} s of it training. The plain loop, which "
@@ -22,10 +36,9 @@ def one_fold(records: Path) -> str:
 
 def backbones(records: Path) -> str:
     """A table: what each backbone costs on the same frames."""
-    path = records / "backbones.json"
-    if not path.exists():
+    measured = measurement(records, "backbones")
+    if measured is None:
         return not_yet("backbones")
-    measured = json.loads(path.read_text())
     body = []
     for line in measured["networks"]:
         frames, rows, columns = line["clip"]
@@ -38,10 +51,9 @@ def backbones(records: Path) -> str:
 
 def caches(records: Path) -> str:
     """A table: what need not be made again, since a cache holds it."""
-    path = records / "backbones.json"
-    if not path.exists():
+    measured = measurement(records, "backbones")
+    if measured is None:
         return not_yet("backbones")
-    measured = json.loads(path.read_text())
     body = tuple(
         (name, f"{line['made']:.4f}", f"{line['bytes'] / 1e6:.2f}") for name, line in measured["caches"].items()
     )
@@ -51,10 +63,9 @@ def caches(records: Path) -> str:
 
 def full_size(records: Path) -> str:
     """A table: a set as large as all of HMDB-51 on its way through the caches."""
-    path = records / "full_size.json"
-    if not path.exists():
+    measured = measurement(records, "full_size")
+    if measured is None:
         return not_yet("full_size")
-    measured = json.loads(path.read_text())
     body = []
     for name, title in (("decoding", "into the cache of clips"), ("epoch", "from there into batches, one epoch")):
         times = measured[name]["milliseconds"]

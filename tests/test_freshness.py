@@ -23,7 +23,7 @@ def repository(tmp_path, monkeypatch):
     nbformat.write(notebook, tmp_path / "notebooks" / "01_first.ipynb")
     (tmp_path / "README.md").write_text("nothing drawn here")
     benchmark = {"provenance": {"code": provenance.code_digest()}}
-    (book / "records" / "benchmark.json").write_text(json.dumps(benchmark))
+    (book / "records" / "one_fold.json").write_text(json.dumps(benchmark))
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def test_an_older_notebook_is_named(repository, monkeypatch):
 def test_an_older_benchmark_is_named(repository, monkeypatch):
     now = provenance.code_digest()
     monkeypatch.setattr(provenance, "code_digest", lambda: now | {"training": "another"})
-    assert stale(repository) == ["benchmark.json: older than training. Run: python benchmarks/one_fold.py"]
+    assert stale(repository) == ["one_fold.json: older than training. Run: python benchmarks/one_fold.py"]
 
 
 def test_an_older_index_is_named(repository):

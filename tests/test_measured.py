@@ -9,7 +9,7 @@ MACHINE = {"machine": "abacus"}
 
 def test_one_fold(tmp_path):
     assert "`python benchmarks/one_fold.py`" in measured.one_fold(tmp_path)
-    (tmp_path / "benchmark.json").write_text(
+    (tmp_path / "one_fold.json").write_text(
         '{"clips": 3, "epochs": 2, "seconds": 4.0, "of_which_training": 3.0, "plain_seconds": 20.0, "ratio": 5.0, '
         '"provenance": {"machine": "abacus"}}'
     )
