@@ -154,17 +154,23 @@ def trainings(monkeypatch) -> list[Training]:
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A Chromium or Chrome of this machine."""
+def launch():
+    """Starts a Chromium or Chrome of this machine, with switches of one's own."""
     path = find_browser()
     if path is None:
         pytest.skip("no Chromium or Chrome here to look at the pages with: install one, or name it in LRAR_BROWSER")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--disable-quic"])
-        yield browser
-        browser.close()
+        yield lambda *switches: playwright.chromium.launch(executable_path=path, args=["--disable-quic", *switches])
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """A Chromium or Chrome of this machine."""
+    browser = launch()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

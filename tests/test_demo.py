@@ -122,6 +122,74 @@ def test_a_video_of_the_readers(opened, tmp_path):
     opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.includes("cannot play")')
 
 
+@pytest.fixture(scope="module")
+def filmed(launch, tmp_path_factory):
+    """A browser whose camera sees a clip over and over, 384 rows and 512 columns, the person in the middle."""
+    frames = np.pad(
+        render_clip(CLIPS[6])[..., 0].repeat(6, axis=1).repeat(6, axis=2), ((0, 0), (0, 0), (112, 112)), "edge"
+    )
+    path = write_video(
+        tmp_path_factory.mktemp("camera") / "walk.y4m", frames, codec="wrapped_avframe", pixels="yuv420p", rate=25
+    )
+    browser = launch(
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={path}",
+    )
+    yield browser
+    browser.close()
+
+
+def test_the_camera(filmed, address):
+    context = filmed.new_context()
+    opened = Opened(context.new_page(), address)
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("camera").click()
+    # Not what the clip before it has left there: the camera never ends, and its answers go on.
+    opened.page.evaluate("document.querySelector('[data-part=label]').textContent = ''")
+    opened.page.wait_for_function(
+        "wanted => document.querySelector('[data-part=label]').textContent === wanted", arg=expected(CLIPS[6])
+    )
+    assert opened.part("message").inner_text() == "The camera, the last three seconds"
+    assert opened.page.locator("#demo").get_attribute("data-state") == "playing"
+    opened.part("play").click()
+    assert opened.page.locator("#demo").get_attribute("data-state") == ""
+    assert opened.problems == []
+    context.close()
+
+
+def test_a_camera_that_is_not_there(opened):
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("camera").click()
+    opened.page.wait_for_function(
+        'document.querySelector("[data-part=message]").textContent.includes("camera could not be opened")'
+    )
+    assert opened.problems == []
+
+
+def test_a_camera_that_was_allowed_too_late_is_switched_off(filmed, address):
+    context = filmed.new_context()
+    page = context.new_page()
+    page.add_init_script("""
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (what) => {
+        await new Promise((resolve) => { window.allow = resolve; });
+        return (window.given = await ask(what));
+      };""")
+    opened = Opened(page, address)
+    opened.part("load").click()
+    page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("camera").click()
+    opened.part("clip").select_option("3")
+    page.evaluate("window.allow()")
+    page.wait_for_function("window.given?.getTracks().every((track) => track.readyState === 'ended')")
+    assert opened.ended() in load_student("synthetic")[1].classes
+    assert CLIPS[3].name in opened.part("message").inner_text()
+    context.close()
+
+
 def test_frames_are_made_as_in_python(opened, address):
     """The same LR bytes, but for values that lie at a half."""
     high = render_clip(CLIPS[9])[20]

@@ -245,6 +245,7 @@ async function playFile() {
     await video.play();
     watch(video, what);
   } catch {
+    if (what !== playing) return;
     stop();
     say(`${file.name}: this browser cannot play it as a video.`);
   }
@@ -259,9 +260,11 @@ async function playCamera() {
   const video = newVideo(what);
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+    if (what !== playing) return what.end(); // the reader was asked, and had gone on to something else
     await video.play();
     watch(video, what);
   } catch (error) {
+    if (what !== playing) return;
     stop();
     say(`The camera could not be opened: ${error.message}.`);
   }
