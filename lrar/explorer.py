@@ -5,7 +5,11 @@ The networks are those of the records, trained as the tables have them. What a n
 records. (Our super resolution looks one frame ahead: before the end, a student has seen that much more.)
 """
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,13 +21,15 @@ from lrar.recognizer import Recognizer, fuse
 from lrar.records import Record, Store
 from lrar.replay import Runs, can_draw
 from lrar.running import trained_recognizer
-from lrar.streams import Stream, low_resolution, to_video
+from lrar.streams import SCALE, StoredViews, Stream, low_resolution, to_video
 from lrar.studies import STREAMS
 from lrar.training import cut, evaluate, test_draws
+from lrar.views import store_views
 
 ROWS = ("teacher", "plain", "full")
 MOMENTS = 24  # of a clip: three seconds at the speed at which the page plays them
 MOST = 12  # clips of a data set
+MOST_I3D = 6  # where all of I3D sees each moment anew: 20 s a clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,7 @@ class Trained:
 
     experiment: Experiment
     model: Recognizer
-    stream: Stream
+    stream: Stream | StoredViews
 
 
 def chosen_records(runs: Runs) -> dict[tuple[str, str], Record]:
@@ -61,10 +67,10 @@ def trained(records: dict[tuple[str, str], Record], *, store: Store) -> dict[tup
     return networks
 
 
-def chosen_clips(labels: np.ndarray, test: np.ndarray) -> list[int]:
+def chosen_clips(labels: np.ndarray, test: np.ndarray, *, most: int = MOST) -> list[int]:
     """The first test clip of each class, in order of the classes: nobody picks the ones that look well."""
     first = {int(labels[clip]): int(clip) for clip in reversed(test)}
-    return [first[label] for label in sorted(first)][:MOST]
+    return [first[label] for label in sorted(first)][:most]
 
 
 def ends(length: int) -> np.ndarray:
@@ -72,45 +78,52 @@ def ends(length: int) -> np.ndarray:
     return np.maximum(np.ceil(np.arange(1, MOMENTS + 1) * length / MOMENTS).astype(int), 2)
 
 
-def growing(stream: Stream, clip: int, seen: np.ndarray) -> Stream:
-    """A stream whose clips are the beginnings of one clip.
+@contextmanager
+def growing(network: Trained, clip: int, seen: np.ndarray) -> Iterator[Stream | StoredViews]:
+    """What a network sees of the beginnings of one clip, as a stream whose clips these are.
+
+    Above frozen blocks it is their maps, which lie in a temporary folder: nobody asks for them twice.
 
     Args:
-        stream: of frames, or of flow, which has one less.
+        network: trained on frames, or on flow, which has one less.
         clip: which.
         seen: frames of the video in each beginning.
     """
-    video = stream.lengths[clip] + stream.is_flow
+    whole = network.stream.stream if isinstance(network.stream, StoredViews) else network.stream
+    video = whole.lengths[clip] + whole.is_flow
     assert seen.min() >= 2 and seen.max() <= video, (seen, video)
-    return Stream(frames=stream.frames, starts=np.full(len(seen), stream.starts[clip]), lengths=seen - stream.is_flow)
+    parts = Stream(frames=whole.frames, starts=np.full(len(seen), whole.starts[clip]), lengths=seen - whole.is_flow)
+    if whole is network.stream:
+        yield parts
+        return
+    recipe = network.experiment.recipe
+    wanted = [(part, recipe.views + flip) for part in range(len(seen)) for flip in (0, 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        yield store_views(parts, wanted=wanted, recipe=recipe, cache=Path(folder))
 
 
 def answers(networks: dict[tuple[str, str], Trained], clip: int, seen: np.ndarray) -> dict[str, np.ndarray]:
     """By row, the class probabilities of both streams fused after each beginning of a clip, `(MOMENTS, classes)`."""
-    each = {
-        key: evaluate(
-            network.model,
-            growing(network.stream, clip, seen),
-            np.arange(len(seen)),
-            recipe=network.experiment.recipe,
-        )
-        for key, network in networks.items()
-    }
+    each = {}
+    for key, network in networks.items():
+        with growing(network, clip, seen) as parts:
+            each[key] = evaluate(network.model, parts, np.arange(len(seen)), recipe=network.experiment.recipe)
     return {row: fuse(each[row, "rgb"], each[row, "flow"]) for row in ROWS}
 
 
 def views(
     video: np.ndarray, networks: dict[tuple[str, str], Trained], clip: int, seen: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The last frame of each beginning of a clip at every stage, uint8 `(MOMENTS, H, W, C)`; `lr` is `(H / 4, W / 4)`.
+    """The last frame of each beginning of a clip at every stage, uint8 `(MOMENTS, H, W, C)`, each in its own size.
 
-    The flow is that of the super-resolved frames, from the frame before.
+    HR is as the teacher sees it; the flow is that of the super-resolved frames, from the frame before.
     """
     full = networks["full", "rgb"]
     flow = np.asarray(networks["full", "flow"].stream[clip], np.float32)  # (T - 1, H, W, 2)
-    low = to_video(low_resolution(video, kernel=full.experiment.data.kernel))
+    data = full.experiment.data
+    low = to_video(low_resolution(video, kernel=data.kernel, scale=data.shrink or SCALE))
     return {
-        "hr": video[seen - 1],
+        "hr": networks["teacher", "rgb"].stream[clip][seen - 1],
         "lr": low[seen - 1],
         "bicubic": networks["plain", "rgb"].stream[clip][seen - 1],
         "sr": full.stream[clip][seen - 1],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrar.clips import atomic_write
-from lrar.explorer import ROWS, chosen_clips, chosen_records, trained
+from lrar.explorer import MOST, MOST_I3D, ROWS, chosen_clips, chosen_records, trained
 from lrar.explorer_files import picture, script, write_clip
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.pages import fragment
@@ -60,7 +60,8 @@ def write_explorer(chapters: Iterable[tuple[Runs, Path]], out: Path) -> list[str
             continue
         networks = trained(records, store=Store(root))
         videos, fold = fold_of(networks["full", "rgb"].experiment.data)
-        clips = chosen_clips(videos.labels, fold.test)
+        frozen = networks["full", "rgb"].experiment.recipe.frozen
+        clips = chosen_clips(videos.labels, fold.test, most=MOST_I3D if frozen else MOST)
         about = [write_clip(folder, f"{runs.dataset}/{number}", clip, networks) for number, clip in enumerate(clips)]
         told.append(how_good(records))
         listed += about

@@ -11,13 +11,15 @@ import torch
 from lrar import explorer
 from lrar.degrade import downsample
 from lrar.experiment import identity
+from lrar.recognizer import fuse
 from lrar.records import Record, Store
 from lrar.replay import Runs
-from lrar.running import fold_of, load_data, run
+from lrar.running import fold_of, load_data, run, trained_recognizer
 from lrar.statistics import fused_records
 from lrar.streams import Stream
 from lrar.studies import STREAMS
 from lrar.training import evaluate
+from lrar.weights import I3D_FILE, check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +130,35 @@ def test_an_answer_knows_nothing_of_what_comes_later(trained, clip):
             cut.append(evaluate(network.model, alone, np.array([0]), recipe=network.experiment.recipe)[0])
         assert found[moment] == pytest.approx((cut[0] + cut[1]) / 2, abs=1e-4)
     assert np.abs(found[0] - found[-1]).max() > 1e-4, "answers change as the clip goes on"
+
+
+@pytest.mark.skipif(check()[I3D_FILE] == "missing", reason="no I3D weights here: `lrar weights get`")
+def test_networks_above_frozen_blocks_and_frames_of_other_sizes(ixmas, tmp_path):
+    store = Store(tmp_path / "records")
+    recipe = dataclasses.replace(small_experiments.RECIPE, frames=8, frozen="Mixed_4f", views=1, zoom=0.7)
+    data = dataclasses.replace(small_experiments.DATA, shrink=8)
+    networks, records = {}, {}
+    for stream in STREAMS:
+        experiment = small_experiments.teacher(data, stream=stream, recipe=recipe, backbone="i3d", rows=16)
+        records[stream] = run(experiment, store=store)
+        model, seen = trained_recognizer(experiment, store=store)
+        networks |= {
+            (row, stream): explorer.Trained(experiment=experiment, model=model, stream=seen) for row in explorer.ROWS
+        }
+    videos, fold = fold_of(data)
+    (clip,) = explorer.chosen_clips(videos.labels, fold.test, most=1)
+    seen = explorer.ends(len(videos[clip]))
+
+    answers = explorer.answers(networks, clip, seen)["full"]
+    position = records["rgb"].clips.index(videos.clip_set.clips[clip].name)
+    recorded = fuse(*(np.array(records[stream].probabilities[position]) for stream in STREAMS))
+    assert answers[-1] == pytest.approx(recorded, abs=1e-3)
+    assert np.abs(answers[0] - answers[-1]).max() > 1e-3, "answers change as the clip goes on"
+
+    sizes = {name: frames.shape[1:3] for name, frames in explorer.views(videos[clip], networks, clip, seen).items()}
+    assert sizes == {"hr": (16, 12), "lr": (4, 3), "bicubic": (16, 12), "sr": (16, 12), "flow": (16, 12)}
+    colours, peaks = explorer.attention(networks["full", "flow"], clip)
+    assert len(colours) == len(peaks) == 1 + 4
 
 
 def test_attention_is_coloured_by_what_each_place_receives(trained, clip):

@@ -225,11 +225,12 @@
     }
 
     draw({ canvas, view, attention }) {
-      const { images, steps, hr, lr, maps } = this.clip;
+      const { images, seen, steps, hr, maps } = this.clip;
       const [height, width] = hr.map((pixels) => pixels * ENLARGED);
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       const context = canvas.getContext("2d");
-      const [rows, columns] = view === "lr" ? lr : hr;
+      const rows = images[view].naturalHeight;
+      const columns = images[view].naturalWidth / seen.length;
       context.imageSmoothingEnabled = false; // a pixel is a square
       context.globalAlpha = 1;
       context.drawImage(images[view], this.moment * columns, 0, columns, rows, 0, 0, width, height);
