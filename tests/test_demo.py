@@ -79,9 +79,11 @@ def opened(browser, address):
     context.close()
 
 
-def test_a_browser_answers_as_pytorch(opened, address):
+def test_a_browser_answers_as_pytorch(opened, site, address):
     opened.part("load").wait_for()
     assert not [url for url in opened.fetched if "/demo/" in url], "nothing is loaded before the button is pressed"
+    loaded = sum(file.stat().st_size for file in site.glob("demo/*") if file.name != "ixmas6.onnx")
+    assert f"({loaded / 1e6:.0f} MB)" in opened.part("load").inner_text()
     opened.part("load").press("Enter")
     opened.page.wait_for_selector('#demo[data-state="playing"]')
     given = []
