@@ -3,28 +3,32 @@
     python benchmarks/full_size.py
 
 The clips are noise that moves, 48x64 in colour, made as they are asked for: what is measured is the way from clip to
-batch, not a codec. Needs 12 GB of disk for some minutes. Writes `book/records/full_size.json`, from which the book's cost
-page draws.
+batch, not a codec. The process may hold 3 GB of its own and no more, or it stops. Pages of mapped files come on top;
+the system takes them back when it needs them. Needs Linux, and 13 GB of disk for some minutes. Writes
+`book/records/full_size.json`, from which the book's cost page draws.
 """
 
 import json
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lrar.clips import Clip, ClipSet, atomic_write, load_videos
+from lrar.clips import Clip, ClipSet, Videos, atomic_write, load_videos
+from lrar.experiment import Data, SuperResolution
 from lrar.provenance import provenance
-from lrar.streams import make_stream
+from lrar.streams import SCALE, make_stream
+from lrar.super_resolution import train_super_resolution
 from lrar.training import Recipe, cut, training_draws
 
 CLIPS, FRAMES, ROWS, COLUMNS = 6766, 95, 48, 64
 PARTS = 10
+LIMIT = 3 * 10**9  # bytes
+STEPS = 200  # of super resolution
 
 
 def noise(clip: Clip) -> np.ndarray:
@@ -33,46 +37,90 @@ def noise(clip: Clip) -> np.ndarray:
     return np.stack([np.roll(picture, t, axis=1) for t in range(FRAMES)])
 
 
-def timed(items: Iterator, seconds: list[float]) -> Iterator:
-    """Note the time at each item."""
-    for item in items:
-        seconds.append(time.perf_counter())
-        yield item
+class Meter:
+    """Times, and memory, at each item of what is done."""
+
+    def __init__(self):
+        self.seconds: list[float] = []
+        self.most = {"RssAnon": 0.0, "RssFile": 0.0}
+
+    def __call__(self, items: Iterable) -> Iterator:
+        for item in items:
+            self.look()
+            yield item
+        self.look()
+
+    def look(self) -> None:
+        self.seconds.append(time.perf_counter())
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in self.most:
+                self.most[name] = max(self.most[name], int(value.split()[0]) / 1e6)
+
+    def told(self, *, each: int = 1) -> dict[str, object]:
+        """Milliseconds a clip in the first, second ... tenth of the items, each of so many clips; GB held at most."""
+        steps = np.diff(self.seconds) * 1000 / each
+        tenths = [round(float(np.mean(part)), 2) for part in np.array_split(steps, min(PARTS, len(steps)))]
+        own, mapped = (round(value, 2) for value in self.most.values())
+        return {"milliseconds": tenths, "own": own, "mapped": mapped}
 
 
-def parts(seconds: list[float], *, each: int = 1) -> list[float]:
-    """Milliseconds a clip in the first, second ... tenth of the items; each stands for so many clips."""
-    steps = np.diff(seconds) * 1000 / each
-    return [round(float(np.mean(part)), 2) for part in np.array_split(steps, PARTS)]
+class Watched:
+    """Decoded clips, metered as they are read one after the other."""
 
+    def __init__(self, videos: Videos, meter: Meter):
+        self.videos, self.meter = videos, meter
+        self.fingerprint, self.shapes = videos.fingerprint, videos.shapes
 
-def resident() -> float:
-    """The most memory that this process has held, GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    def __getitem__(self, clip: int) -> np.ndarray:
+        return self.videos[clip]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self.meter(self.videos)
 
 
 def main() -> None:
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
     clips = tuple(Clip(name=f"{number:05}", label=number % 51, group=str(number // 7)) for number in range(CLIPS))
     clip_set = ClipSet(
         dataset="noise", classes=tuple(map(str, range(51))), clips=clips, grey=False, render=noise, version="1"
     )
-    result = {"clips": CLIPS, "frames": FRAMES, "size": [ROWS, COLUMNS]}
+    result = {"clips": CLIPS, "frames": FRAMES, "size": [ROWS, COLUMNS], "limit": LIMIT / 1e9, "steps": STEPS}
     with tempfile.TemporaryDirectory() as folder:
-        ticks: list[float] = []
-        videos = load_videos(clip_set, progress=partial(timed, seconds=ticks), cache=Path(folder))
-        result["decoding"] = {"milliseconds": parts(ticks), "resident": round(resident(), 2)}
+        meter = Meter()
+        videos = load_videos(clip_set, progress=meter, cache=Path(folder))
+        result["decoding"] = meter.told()
         print(result, flush=True)
-        start = time.perf_counter()
-        stream = make_stream(videos, source="bicubic", stream="rgb", cache=Path(folder))
-        each = (time.perf_counter() - start) * 1000 / CLIPS
-        result["stream"] = {"milliseconds": round(each, 2), "resident": round(resident(), 2)}
-        print(result["stream"], flush=True)
-        ticks, recipe = [], Recipe()
-        draws = training_draws(stream, np.arange(CLIPS), recipe=recipe, generator=np.random.default_rng(0))
-        for draw in timed(draws, ticks):
-            cut(stream, draw)
-        result["epoch"] = {"milliseconds": parts(ticks, each=recipe.batch), "resident": round(resident(), 2)}
+
+        streams = {}
+        for name, enlarge in (("low", 1), ("enlarged", SCALE)):
+            meter = Meter()
+            source = "nearest" if enlarge == 1 else "bicubic"
+            streams[name] = make_stream(
+                Watched(videos, meter), source=source, stream="rgb", enlarge=enlarge, cache=Path(folder)
+            )
+            result[name] = meter.told()
+            print(name, result[name], flush=True)
+
+        meter, recipe = Meter(), Recipe()
+        draws = training_draws(streams["enlarged"], np.arange(CLIPS), recipe=recipe, generator=np.random.default_rng(0))
+        for draw in meter(draws):
+            cut(streams["enlarged"], draw)
+        result["epoch"] = meter.told(each=recipe.batch)
+        print("epoch", result["epoch"], flush=True)
+
+        meter, network = Meter(), SuperResolution(data=Data(dataset="noise"))
+        train_super_resolution(
+            low=[streams["low"][clip] for clip in range(CLIPS)],
+            high=list(videos),
+            steps=STEPS,
+            progress=meter,
+            **{
+                name: getattr(network, name) for name in ("batch", "learning_rate", "seed", "window", "width", "blocks")
+            },
+        )
+        result["super_resolution"] = meter.told()
     result["provenance"] = provenance()
     path = Path(__file__).parents[1] / "book" / "records" / "full_size.json"
     atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())

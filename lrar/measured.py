@@ -14,6 +14,15 @@ SCRIPTS = {
     "full_size": ("clips", "degrade", "streams", "training"),
 }
 
+# What `full_size` times: words for it, and of what.
+FULL_SIZE = {
+    "decoding": ("into the cache of clips", "a clip"),
+    "low": ("LR", "a clip"),
+    "enlarged": ("LR, enlarged", "a clip"),
+    "epoch": ("from there into batches, one epoch", "a clip"),
+    "super_resolution": ("training of super resolution", "a step"),
+}
+
 
 def measurement(records: Path, script: str) -> dict[str, Any] | None:
     """What a script has measured; None where it has not been run."""
@@ -67,19 +76,16 @@ def full_size(records: Path) -> str:
     if measured is None:
         return not_yet("full_size")
     body = []
-    for name, title in (("decoding", "into the cache of clips"), ("epoch", "from there into batches, one epoch")):
+    for name, (title, unit) in FULL_SIZE.items():
         times = measured[name]["milliseconds"]
         span = f"{times[0]:.1f} in the first tenth, {times[-1]:.1f} in the last, {max(times):.1f} in the slowest"
-        body.append((title, span, f"{measured[name]['resident']:.2f}"))
-    body.insert(
-        1, ("LR, enlarged", f"{measured['stream']['milliseconds']:.1f}", f"{measured['stream']['resident']:.2f}")
-    )
+        body.append((f"{title}, ms {unit}", span, f"{measured[name]['own']:.2f}", f"{measured[name]['mapped']:.2f}"))
     rows, columns = measured["size"]
     caption = (
-        f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one thread "
+        f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one thread, at most {measured['limit']:g} GB of its own "
         f"({measured['provenance']['machine']})."
     )
-    head = ("step", "milliseconds a clip", "most memory so far, GB")
+    head = ("step", "time", "own memory, GB", "mapped pages, GB")
     return Table(caption=caption, head=head, body=tuple(body)).directive() + "\n"
 
 

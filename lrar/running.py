@@ -212,12 +212,11 @@ def run(
 def _run_super_resolution(
     experiment: SuperResolution, videos: Videos, fold: Fold, progress: Callable
 ) -> tuple[VideoSuperResolution, dict[str, Any]]:
-    low = [_as_bytes(low_of(experiment, videos[i])) for i in fold.train]  # (T, C, h, w)
-    high = [_as_bytes(target_of(experiment, videos[i])) for i in fold.train]  # (T, C, h scale, w scale)
+    low, high = pairs_of(experiment, videos)
     start = time.perf_counter()
     network, losses = train_super_resolution(
-        low=low,
-        high=high,
+        low=[low[i] for i in fold.train],
+        high=[high[i] for i in fold.train],
         steps=experiment.steps,
         batch=experiment.batch,
         learning_rate=experiment.learning_rate,
@@ -234,6 +233,15 @@ def _run_super_resolution(
     }
 
 
+def pairs_of(experiment: SuperResolution, videos: Videos) -> tuple[Stream, Stream | Videos]:
+    """LR frames of all clips, and what super resolution should make of them; both are mapped files."""
+    data, rows = experiment.data, videos.shapes[0][1]
+    made = {"stream": "rgb", "kernel": data.kernel, "shrink": data.shrink}
+    low = make_stream(videos, source="nearest", enlarge=1, **made)  # enlarged to what it is
+    wanted = rows // (data.shrink or SCALE) * (experiment.scale or SCALE)
+    return low, videos if wanted == rows else make_stream(videos, source="hr", rows=wanted, **made)
+
+
 def low_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
     """A clip's LR frames `(T, C, h, w)`."""
     return low_resolution(video, kernel=experiment.data.kernel, scale=experiment.data.shrink or SCALE)
@@ -244,10 +252,6 @@ def target_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
     size = tuple(side // (experiment.data.shrink or SCALE) * (experiment.scale or SCALE) for side in video.shape[1:3])
     high = to_tensor(video)
     return high if high.shape[2:] == size else shrink_to(high, size=size)
-
-
-def _as_bytes(frames: torch.Tensor) -> torch.Tensor:
-    return (frames * 255).round().to(torch.uint8)
 
 
 def restoration_quality(

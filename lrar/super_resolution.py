@@ -5,7 +5,7 @@ together, residual blocks work at low resolution, a sub-pixel convolution (Shi e
 added to the bicubic frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +70,19 @@ class VideoSuperResolution(nn.Module):
 
 def windows(low: torch.Tensor, *, window: int) -> torch.Tensor:
     """Each frame of a clip with its neighbours: `(T, C, h, w)` to `(T, window, C, h, w)`; ends are repeated."""
-    offsets = torch.arange(window) - window // 2
-    index = (torch.arange(len(low))[:, None] + offsets).clamp(0, len(low) - 1)  # (T, window)
-    return low[index]
+    return low[_neighbours(len(low), window)]
+
+
+def _neighbours(length: int, window: int) -> np.ndarray:
+    """The numbers of the frames in each window of a clip, `(T, window)`."""
+    offsets = np.arange(window) - window // 2
+    return (np.arange(length)[:, None] + offsets).clip(0, length - 1)
 
 
 def train_super_resolution(
     *,
-    low: list[torch.Tensor],
-    high: list[torch.Tensor],
+    low: Sequence[np.ndarray],
+    high: Sequence[np.ndarray],
     steps: int,
     batch: int,
     learning_rate: float,
@@ -88,11 +92,11 @@ def train_super_resolution(
     blocks: int,
     progress: Callable = iter,
 ) -> tuple[VideoSuperResolution, list[float]]:
-    """Train on the frames of training clips.
+    """Train on the frames of training clips, which may be mapped files: only a batch of them is ever read at once.
 
     Args:
-        low: LR clips, uint8 `(T, C, h, w)`.
-        high: the same clips in HR, uint8 `(T, C, H, W)`.
+        low: LR clips, uint8 `(T, h, w, C)`.
+        high: the same clips in HR, uint8 `(T, H, W, C)`.
         steps: optimiser steps.
         batch: frames a step, drawn from all clips alike.
 
@@ -101,19 +105,20 @@ def train_super_resolution(
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    scale = high[0].shape[-1] // low[0].shape[-1]
-    network = VideoSuperResolution(channels=low[0].shape[1], window=window, width=width, blocks=blocks, scale=scale)
+    scale = high[0].shape[2] // low[0].shape[2]
+    network = VideoSuperResolution(channels=low[0].shape[3], window=window, width=width, blocks=blocks, scale=scale)
     where = device()
     network = network.to(where, memory_format=torch.channels_last)
-    inputs = torch.cat([windows(clip, window=window) for clip in low])  # (ΣT, window, C, h, w)
-    targets = torch.cat(high)  # (ΣT, C, H, W)
+    owners = np.repeat(np.arange(len(low)), [len(clip) for clip in low])  # (ΣT,), the clip of each frame
+    numbers = np.concatenate([_neighbours(len(clip), window) for clip in low])  # (ΣT, window)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=steps)
     losses = []
     network.train()
     for _ in progress(range(steps)):
-        chosen = torch.randint(len(inputs), (batch,), generator=generator)
-        frames, target = inputs[chosen].to(where).float() / 255, targets[chosen].to(where).float() / 255
+        chosen = torch.randint(len(owners), (batch,), generator=generator).tolist()
+        frames = _stacked([low[owners[i]][numbers[i]] for i in chosen], where)  # (B, window, C, h, w)
+        target = _stacked([high[owners[i]][numbers[i, window // 2]] for i in chosen], where)  # (B, C, H, W)
         if torch.rand((), generator=generator) < 0.5:
             frames, target = frames.flip(-1), target.flip(-1)
         with torch.autocast(where.type, dtype=torch.bfloat16):
@@ -125,6 +130,11 @@ def train_super_resolution(
         schedule.step()
         losses.append(loss.item())
     return network.eval(), [float(np.mean(part)) for part in np.array_split(losses, min(10, len(losses)))]
+
+
+def _stacked(frames: list[np.ndarray], where: torch.device) -> torch.Tensor:
+    """uint8 `(..., H, W, C)` each, to one `(B, ..., C, H, W)` in [0, 1]."""
+    return torch.from_numpy(np.stack(frames)).movedim(-1, -3).contiguous().to(where).float() / 255
 
 
 @torch.no_grad()

@@ -115,7 +115,7 @@ class Training:
         kind: `super_resolution` or `recognizer`.
         clips: numbers of the training clips (recognizers).
         frames: what its network sees of all clips (recognizers).
-        high: HR training clips `(T, C, H, W)` (super resolution).
+        high: HR training clips `(T, H, W, C)` (super resolution).
         low: the same in LR.
         teacher: the teacher, or None.
         teacher_frames: what the teacher sees of all clips, or None.
@@ -124,8 +124,8 @@ class Training:
     kind: str
     clips: list[int] | None = None
     frames: np.ndarray | None = None
-    high: list[torch.Tensor] | None = None
-    low: list[torch.Tensor] | None = None
+    high: list[np.ndarray] | None = None
+    low: list[np.ndarray] | None = None
     teacher: torch.nn.Module | None = None
     teacher_frames: np.ndarray | None = None
 
@@ -145,7 +145,7 @@ def trainings(monkeypatch) -> list[Training]:
 
     def train_super_resolution(*, low, high, window, width, blocks, **_):
         seen.append(Training("super_resolution", high=high, low=low))
-        network = VideoSuperResolution(channels=low[0].shape[1], window=window, width=width, blocks=blocks)
+        network = VideoSuperResolution(channels=low[0].shape[3], window=window, width=width, blocks=blocks)
         return network.eval(), [1.0] * 10
 
     monkeypatch.setattr(running, "fit", fit)

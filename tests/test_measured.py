@@ -29,9 +29,10 @@ def test_backbones_and_caches(tmp_path):
 
 def test_full_size(tmp_path):
     assert "`python benchmarks/full_size.py`" in measured.full_size(tmp_path)
-    timed = {"milliseconds": [1.0, 9.0, 2.0], "resident": 0.5}
-    values = {"clips": 4, "frames": 5, "size": [6, 7], "decoding": timed, "epoch": timed, "provenance": MACHINE}
-    (tmp_path / "full_size.json").write_text(json.dumps(values | {"stream": {"milliseconds": 3.0, "resident": 0.25}}))
+    timed = {name: {"milliseconds": [1.0, 9.0, 2.0], "own": 0.5, "mapped": 7.25} for name in measured.FULL_SIZE}
+    values = {"clips": 4, "frames": 5, "size": [6, 7], "limit": 3.0, "steps": 2, "provenance": MACHINE}
+    (tmp_path / "full_size.json").write_text(json.dumps(values | timed))
     table = measured.full_size(tmp_path)
-    assert table.count("1.0 in the first tenth, 2.0 in the last, 9.0 in the slowest") == 2
-    assert "4 made-up clips of 5 frames of 6x7" in table
+    assert table.count("1.0 in the first tenth, 2.0 in the last, 9.0 in the slowest") == len(measured.FULL_SIZE)
+    assert "4 made-up clips of 5 frames of 6x7" in table and "at most 3 GB of its own" in table
+    assert table.count("7.25") == len(measured.FULL_SIZE)

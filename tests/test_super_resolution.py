@@ -6,6 +6,7 @@ import torch
 from conftest import render
 
 from lrar.degrade import downsample, quantize, upscale
+from lrar.streams import to_tensor, to_video
 from lrar.super_resolution import (
     VideoSuperResolution,
     enlarge_with_luma_network,
@@ -74,12 +75,9 @@ def test_network_sees_its_window_and_no_more():
     assert (difference > 0).tolist() == [True, True, True, False, False, False]
 
 
-def clips(count: int = 4) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    high = [
-        torch.from_numpy(render(action=i % 3, actor=i % 2, view=i)).unsqueeze(1) for i in range(count)
-    ]  # uint8 (T, 1, 32, 24)
-    low = [(downsample(clip / 255) * 255).round().to(torch.uint8) for clip in high]
-    return low, high
+def clips(count: int = 4) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    high = [render(action=i % 3, actor=i % 2, view=i)[..., None] for i in range(count)]  # uint8 (T, 32, 24, 1)
+    return [to_video(downsample(to_tensor(clip))) for clip in high], high
 
 
 def test_training_learns_and_depends_on_its_seed_alone(one_thread):
@@ -96,7 +94,7 @@ def test_training_learns_and_depends_on_its_seed_alone(one_thread):
     assert len(losses) == 10
     assert losses[-1] < 0.9 * losses[0]
     assert not network.training
-    frames, target = low[0] / 255, high[0] / 255
+    frames, target = to_tensor(low[0]), to_tensor(high[0])
     assert psnr(super_resolve(network, frames), target) > psnr(upscale(frames, method="bicubic"), target) + 0.5
     again, same_losses = train_super_resolution(low=low, high=high, seed=0, **options)
     other, other_losses = train_super_resolution(low=low, high=high, seed=1, **options)
