@@ -20,7 +20,7 @@ from lrar.figures import flow_limit, flow_to_rgb
 from lrar.recognizer import Recognizer, fuse
 from lrar.records import Record, Store
 from lrar.replay import Runs, can_draw
-from lrar.running import trained_recognizer
+from lrar.running import fold_of, trained_recognizer
 from lrar.streams import SCALE, StoredViews, Stream, low_resolution, to_video
 from lrar.studies import STREAMS
 from lrar.training import cut, evaluate, test_draws
@@ -57,20 +57,23 @@ def chosen_records(runs: Runs) -> dict[tuple[str, str], Record]:
     return found[min(complete)] if complete else {}
 
 
-def trained(records: dict[tuple[str, str], Record], *, store: Store) -> dict[tuple[str, str], Trained]:
-    """The networks of these records; where the profile is quick and one is missing, it is trained."""
+def trained(
+    records: dict[tuple[str, str], Record], *, store: Store, clips: list[int]
+) -> dict[tuple[str, str], Trained]:
+    """The networks of these records, to look at these clips; where the profile is quick and one is missing, it is trained."""
     networks = {}
     for key, record in records.items():
         experiment = from_dict(record.experiment)
-        model, stream = trained_recognizer(experiment, store=store)
+        model, stream = trained_recognizer(experiment, store=store, clips=clips)
         networks[key] = Trained(experiment=experiment, model=model, stream=stream)
     return networks
 
 
-def chosen_clips(labels: np.ndarray, test: np.ndarray, *, most: int = MOST) -> list[int]:
+def chosen_clips(experiment: Experiment) -> list[int]:
     """The first test clip of each class, in order of the classes: nobody picks the ones that look well."""
-    first = {int(labels[clip]): int(clip) for clip in reversed(test)}
-    return [first[label] for label in sorted(first)][:most]
+    videos, fold = fold_of(experiment.data)
+    first = {int(videos.labels[clip]): int(clip) for clip in reversed(fold.test)}
+    return [first[label] for label in sorted(first)][: MOST_I3D if experiment.recipe.frozen else MOST]
 
 
 def ends(length: int) -> np.ndarray:

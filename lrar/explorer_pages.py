@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrar.clips import atomic_write
-from lrar.explorer import MOST, MOST_I3D, ROWS, chosen_clips, chosen_records, trained
+from lrar.experiment import from_dict
+from lrar.explorer import ROWS, chosen_clips, chosen_records, trained
 from lrar.explorer_files import picture, script, write_clip
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.pages import fragment
 from lrar.records import Record, Store
 from lrar.replay import Runs, existing
 from lrar.rerun import NOTEBOOKS
-from lrar.running import fold_of
 from lrar.statistics import fused_records
 from lrar.table import Table
 
@@ -58,10 +58,8 @@ def write_explorer(chapters: Iterable[tuple[Runs, Path]], out: Path) -> list[str
         records = chosen_records(runs)
         if not records:
             continue
-        networks = trained(records, store=Store(root))
-        videos, fold = fold_of(networks["full", "rgb"].experiment.data)
-        frozen = networks["full", "rgb"].experiment.recipe.frozen
-        clips = chosen_clips(videos.labels, fold.test, most=MOST_I3D if frozen else MOST)
+        clips = chosen_clips(from_dict(records["full", "rgb"].experiment))
+        networks = trained(records, store=Store(root), clips=clips)
         about = [write_clip(folder, f"{runs.dataset}/{number}", clip, networks) for number, clip in enumerate(clips)]
         told.append(how_good(records))
         listed += about

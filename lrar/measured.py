@@ -11,7 +11,7 @@ from lrar.table import Table
 SCRIPTS = {
     "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
     "backbones": ("backbones", "clips", "degrade", "flow", "i3d", "streams"),
-    "full_size": ("clips", "degrade", "streams", "training"),
+    "full_size": ("clips", "degrade", "streams", "super_resolution", "training"),
 }
 
 # What `full_size` times: words for it, and of what.
@@ -82,8 +82,8 @@ def full_size(records: Path) -> str:
         body.append((f"{title}, ms {unit}", span, f"{measured[name]['own']:.2f}", f"{measured[name]['mapped']:.2f}"))
     rows, columns = measured["size"]
     caption = (
-        f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one thread, at most {measured['limit']:g} GB of its own "
-        f"({measured['provenance']['machine']})."
+        f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one "
+        f"thread, at most {measured['limit']:g} GB of its own ({measured['provenance']['machine']})."
     )
     head = ("step", "time", "own memory, GB", "mapped pages, GB")
     return Table(caption=caption, head=head, body=tuple(body)).directive() + "\n"

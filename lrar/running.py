@@ -19,13 +19,12 @@ from safetensors.torch import load_file, save
 from lrar import distributed
 from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_videos
 from lrar.datasets import load_clip_set
-from lrar.degrade import shrink_to
 from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
 from lrar.protocols import Fold, folds
 from lrar.provenance import code_digest, deciding_modules, provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Record, Store
-from lrar.streams import SCALE, StoredViews, Stream, low_resolution, make_stream, restorer, to_tensor, to_video
+from lrar.streams import SCALE, StoredViews, Stream, make_stream, restorer, to_tensor, to_video
 from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
 from lrar.training import evaluate, fit
 from lrar.views import store_views
@@ -50,8 +49,15 @@ def fold_of(data: Data) -> tuple[Videos, Fold]:
     return videos, divided[data.fold]
 
 
-def stream_of(experiment: Experiment, *, store: Store) -> Stream | StoredViews:
-    """What the experiment's network sees of every clip: frames or flow, or stored maps where blocks are frozen."""
+def stream_of(experiment: Experiment, *, store: Store, clips: Iterable[int] | None = None) -> Stream | StoredViews:
+    """What the experiment's network sees of every clip: frames or flow, or stored maps where blocks are frozen.
+
+    Args:
+        experiment: whose.
+        store: where records are.
+        clips: that will be looked at; where maps are stored, those of no others are made. None is the whole fold, for
+            training and testing.
+    """
     network, key = None, ""
     if experiment.super_resolution is not None:
         network, key = (
@@ -74,11 +80,12 @@ def stream_of(experiment: Experiment, *, store: Store) -> Stream | StoredViews:
         return stream
     _, fold = fold_of(experiment.data)
     views = experiment.recipe.views
+    trained, tested = (fold.train, fold.test) if clips is None else ((), clips)
     return store_views(
         stream,
         wanted=[
-            *((int(clip), number) for clip in fold.train for number in range(views)),
-            *((int(clip), number) for clip in fold.test for number in (views, views + 1)),
+            *((int(clip), number) for clip in trained for number in range(views)),
+            *((int(clip), number) for clip in tested for number in (views, views + 1)),
         ],
         recipe=experiment.recipe,
     )
@@ -129,13 +136,15 @@ def trained_super_resolution(experiment: SuperResolution, *, store: Store) -> Vi
     return network.eval().to(distributed.device(), memory_format=torch.channels_last)
 
 
-def trained_recognizer(experiment: Experiment, *, store: Store) -> tuple[Recognizer, Stream]:
-    """The trained network and what it sees, from the cache or trained now."""
+def trained_recognizer(
+    experiment: Experiment, *, store: Store, clips: Iterable[int] | None = None
+) -> tuple[Recognizer, Stream | StoredViews]:
+    """The trained network and what it sees, from the cache or trained now; see `stream_of`."""
     videos = load_data(experiment.data.dataset, experiment.data.every)
     path = weights_path(experiment, videos.fingerprint)
     if not distributed.agreed(path.exists()):
         run(experiment, store=store, need_weights=True)
-    stream = stream_of(experiment, store=store)
+    stream = stream_of(experiment, store=store, clips=clips)
     model = new_recognizer(experiment, classes=len(videos.clip_set.classes), stream=stream)
     model.load_state_dict(load_file(path))
     return model.eval(), stream
@@ -229,7 +238,9 @@ def _run_super_resolution(
     return network, {
         "losses": losses,
         "train_seconds": time.perf_counter() - start,
-        "quality": restoration_quality(experiment, videos, fold, network=network),
+        "quality": restoration_quality(
+            low=[low[i] for i in fold.test], high=[high[i] for i in fold.test], network=network
+        ),
     }
 
 
@@ -242,26 +253,19 @@ def pairs_of(experiment: SuperResolution, videos: Videos) -> tuple[Stream, Strea
     return low, videos if wanted == rows else make_stream(videos, source="hr", rows=wanted, **made)
 
 
-def low_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
-    """A clip's LR frames `(T, C, h, w)`."""
-    return low_resolution(video, kernel=experiment.data.kernel, scale=experiment.data.shrink or SCALE)
-
-
-def target_of(experiment: SuperResolution, video: np.ndarray) -> torch.Tensor:
-    """What super resolution should make of a clip's LR frames, `(T, C, h scale, w scale)`: HR, shrunk where it is larger."""
-    size = tuple(side // (experiment.data.shrink or SCALE) * (experiment.scale or SCALE) for side in video.shape[1:3])
-    high = to_tensor(video)
-    return high if high.shape[2:] == size else shrink_to(high, size=size)
-
-
 def restoration_quality(
-    experiment: SuperResolution, videos: Videos, fold: Fold, *, network: VideoSuperResolution
+    *, low: list[np.ndarray], high: list[np.ndarray], network: VideoSuperResolution
 ) -> dict[str, dict[str, float]]:
-    """PSNR in dB and SSIM on every eighth frame of the test clips, for our network and each rival that is here.
+    """PSNR in dB and SSIM on every eighth frame of clips, for our network and each rival that is here.
 
     The rivals enlarge by 4: beside a network that enlarges otherwise there is none.
+
+    Args:
+        low: LR clips, uint8 `(T, h, w, C)`.
+        high: what should be made of them, uint8 `(T, H, W, C)`.
+        network: ours, trained.
     """
-    high = np.concatenate([to_video(target_of(experiment, videos[i][::8])) for i in fold.test])
+    wanted = np.concatenate([clip[::8] for clip in high])
     results = {}
     for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if network.scale == SCALE else ("sr",):
         try:
@@ -269,8 +273,8 @@ def restoration_quality(
         except DataError:  # published weights are not on this machine
             continue
         # Ours reads neighbouring frames, so all are restored before every eighth is taken.
-        restored = [to_video(restore(low_of(experiment, videos[i])))[::8] for i in fold.test]
-        psnr, ssim = quality(high, np.concatenate(restored))
+        restored = [to_video(restore(to_tensor(clip)))[::8] for clip in low]
+        psnr, ssim = quality(wanted, np.concatenate(restored))
         results[source] = {"psnr": round(psnr, 3), "ssim": round(ssim, 4)}
     return results
 

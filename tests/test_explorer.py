@@ -56,14 +56,14 @@ def trained(tiny_data, tmp_path_factory) -> Trained:
             dataset="ixmas6", profile="quick", protocol="actor", rows=explorer.ROWS, folds=3, records=tuple(records)
         )
         chosen = explorer.chosen_records(runs)
-        yield Trained(root, runs, chosen, explorer.trained(chosen, store=Store(root)))
+        clips = explorer.chosen_clips(small_experiments.student())
+        yield Trained(root, runs, chosen, explorer.trained(chosen, store=Store(root), clips=clips))
         load_data.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def clip(trained) -> int:
-    videos, fold = fold_of(small_experiments.DATA)
-    return explorer.chosen_clips(videos.labels, fold.test)[1]
+    return explorer.chosen_clips(small_experiments.student())[1]
 
 
 def test_it_shows_nothing_unless_all_networks_are_there(trained):
@@ -75,7 +75,7 @@ def test_it_shows_nothing_unless_all_networks_are_there(trained):
 
 def test_its_clips_are_the_first_of_each_class_that_no_network_has_trained_on(trained):
     videos, fold = fold_of(small_experiments.DATA)
-    clips = explorer.chosen_clips(videos.labels, fold.test)
+    clips = explorer.chosen_clips(small_experiments.student())
     assert set(clips) <= set(fold.test.tolist()) and not set(clips) & set(fold.train.tolist())
     assert videos.labels[clips].tolist() == [0, 1, 2]
     for chosen in clips:
@@ -141,12 +141,12 @@ def test_networks_above_frozen_blocks_and_frames_of_other_sizes(ixmas, tmp_path)
     for stream in STREAMS:
         experiment = small_experiments.teacher(data, stream=stream, recipe=recipe, backbone="i3d", rows=16)
         records[stream] = run(experiment, store=store)
-        model, seen = trained_recognizer(experiment, store=store)
+        clip = explorer.chosen_clips(experiment)[0]
+        model, seen = trained_recognizer(experiment, store=store, clips=[clip])
         networks |= {
             (row, stream): explorer.Trained(experiment=experiment, model=model, stream=seen) for row in explorer.ROWS
         }
-    videos, fold = fold_of(data)
-    (clip,) = explorer.chosen_clips(videos.labels, fold.test, most=1)
+    videos, _ = fold_of(data)
     seen = explorer.ends(len(videos[clip]))
 
     answers = explorer.answers(networks, clip, seen)["full"]

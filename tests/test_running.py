@@ -17,15 +17,13 @@ from lrar.records import Store
 from lrar.running import (
     fold_of,
     load_data,
-    low_of,
     pairs_of,
     run,
     stream_of,
-    target_of,
     trained_recognizer,
     weights_path,
 )
-from lrar.streams import PUBLISHED, to_tensor, to_video
+from lrar.streams import PUBLISHED, low_resolution, to_tensor, to_video
 from lrar.training import Distillation, evaluate
 
 
@@ -204,10 +202,11 @@ def test_a_larger_data_set_is_shrunk_for_everyone(ixmas, tmp_path, monkeypatch):
         assert seen == [(16, 12), (16, 12)]
         videos, division = fold_of(data)
         clip = videos[division.test[0]]
-        assert target_of(of_network, clip).shape[2:] == (16, 12)
-        assert low_of(of_network, clip).shape[2:] == low
-        for stream, of in zip(pairs_of(of_network, videos), (low_of, target_of), strict=True):
-            assert np.array_equal(stream[division.test[0]], to_video(of(of_network, clip)))
+        seen_low, wanted = (stream[division.test[0]] for stream in pairs_of(of_network, videos))
+        assert wanted.shape[1:3] == (16, 12)
+        assert seen_low.shape[1:3] == low
+        assert np.array_equal(seen_low, to_video(low_resolution(clip, scale=shrink)))
+        assert np.array_equal(wanted, to_video(shrink_to(to_tensor(clip), size=(16, 12))))
         quality = store.find(identity(of_network)).quality
         assert set(quality) - set(PUBLISHED) == sources
         assert all(value["psnr"] > 10 for value in quality.values())

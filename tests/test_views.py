@@ -1,5 +1,6 @@
 """Stored views: what they show, that they are computed once, and that a network above them is the whole network."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from small_experiments import RECIPE, student, teacher
 
 from lrar import views
+from lrar.clips import cache_folder
 from lrar.i3d import I3D, load_kinetics
 from lrar.records import Store
 from lrar.running import run, stream_of, trained_recognizer
@@ -130,3 +132,8 @@ def test_teacher_and_student_draw_the_same_views(ixmas, stream, tmp_path):
         for s in (seen, taught)
     ]
     assert draws[0] == draws[1]
+
+    shutil.rmtree(cache_folder() / "views")
+    _, few = trained_recognizer(own, store=store, clips=[5])  # to look at one clip, no others are made
+    made = np.abs(few.maps).sum(axis=(2, 3, 4, 5)) > 0
+    assert np.argwhere(made).tolist() == [[5, 2], [5, 3]]
