@@ -183,7 +183,8 @@
         const cells = rows.map((row) => ({ cell: make("td"), row, index }));
         this.cells.push(...cells);
         const isTrue = classes[index] === label;
-        const head = make("th", { scope: "row" }, isTrue ? `${label} (true)` : classes[index]);
+        const name = classes[index].replaceAll("_", "_\u200b"); // a long name breaks there
+        const head = make("th", { scope: "row" }, isTrue ? `${name} (true)` : name);
         return make("tr", { className: isTrue ? "true" : "" }, head, ...cells.map(({ cell }) => cell));
       });
       this.verdicts = rows.map((row) => ({ cell: make("td"), row }));
