@@ -79,6 +79,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "quality.md": fragment(tables.quality(runs)),
         "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
+        "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),
+        "hmdb_room_plain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("teacher",)), HMDB),
         "published_ixmas.md": fragment(published("IXMAS")),
         "published_hmdb.md": fragment(published("HMDB-51")),
         "claims.png": figures.claim_differences(runs),
