@@ -33,6 +33,7 @@ from lrar.trace import PAGE as RUNS_PAGE
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
+FAILED = ".failed.ipynb"
 BOOK = ROOT / "book"
 DATASETS = ("synthetic", "ixmas6", "hmdb21")
 
@@ -69,7 +70,7 @@ def execute(notebook: Path, target: Path, parameters: dict[str, str] | None = No
             where `target` is the notebook itself.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".failed.ipynb")
+    partial = target.with_suffix(FAILED)
     name = f"{notebook.name} ({parameters['dataset']})" if parameters else notebook.name
     try:
         papermill.execute_notebook(
@@ -104,6 +105,11 @@ def _kept(partial: Path, notebook: Path, target: Path) -> Path:
     return target if target != notebook else partial
 
 
+def committed_notebooks() -> list[Path]:
+    """The chapters in order, without what a failed execution has left beside them."""
+    return [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if not path.name.endswith(FAILED)]
+
+
 def table_of_contents(datasets: Sequence[str], *, out: Path = BOOK) -> tuple[Path, bool]:
     """The table of contents for these data sets.
 
@@ -121,7 +127,7 @@ def table_of_contents(datasets: Sequence[str], *, out: Path = BOOK) -> tuple[Pat
     missing = asked - {folder(part) for part in parts}
     if not missing and len(parts) == len(toc["parts"]):
         return whole, True
-    names = [*(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))), RUNS_PAGE]
+    names = [*(path.stem for path in committed_notebooks()), RUNS_PAGE]
     for place in sorted(missing):
         chapters = [{"file": f"{place}/{name}"} for name in names]
         parts.insert(-1, {"caption": os.path.basename(place), "chapters": chapters})
@@ -189,7 +195,7 @@ def build_book(
     Raises:
         BookError: a cell failed, or a page has a warning.
     """
-    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
+    notebooks = committed_notebooks()
     if not notebooks:
         raise BookError(f"{NOTEBOOKS}: no notebooks. The book is built from a clone of the repository.")
     out = Path(out).absolute()
@@ -229,7 +235,7 @@ def refresh_notebooks(*, say: Callable[[str], None] = print) -> None:
 
     With `LRAR_REPOSITORY`, their first cell learns where the library can be fetched from.
     """
-    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for notebook in committed_notebooks():
         say(f"{notebook.name} ...")
         content = nbformat.read(notebook, as_version=4)
         with_install_cell(content, os.environ.get("LRAR_REPOSITORY", ""))

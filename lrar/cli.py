@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import functools
 import io
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NoReturn
 from lrar import commands, distributed, student_commands
 from lrar.clips import DataError
 from lrar.records import COMMITTED
+from lrar.scheduling import cores
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
 
@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rows", help="only these rows, separated by commas")
     made.add_argument("--seeds", type=positive, help="seeds of the headline rows")
     made.add_argument("--folds", type=positive, help="only the first folds")
-    made.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="runs at once on this machine")
+    made.add_argument("--workers", type=positive, default=cores(), help="runs at once on this machine")
     made.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
     with_records(made)
 

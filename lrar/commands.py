@@ -19,7 +19,7 @@ from lrar.clips import DataError, decode, load_videos
 from lrar.datasets import data_folder, load_clip_set
 from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
-from lrar.records import Record, Store, manifest, older_than_code, write_index
+from lrar.records import COMMITTED, Record, Store, manifest, older_than_code, write_index
 from lrar.running import run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
@@ -238,7 +238,8 @@ def records_check(arguments: argparse.Namespace) -> int:
         from lrar.pages import update_readme
 
         write_index(arguments.records)
-        update_readme(arguments.records)
+        if arguments.records.resolve() == COMMITTED.resolve():  # the README tells of the committed ones
+            update_readme(arguments.records)
     path = arguments.records / "manifest.json"
     if not path.exists():
         raise DataError(f"{path}: no manifest. Run a study, which writes it.")

@@ -7,6 +7,7 @@ legible on dark pages too.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 
 import numpy as np
 import seaborn as sns
@@ -190,7 +191,7 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     figure, axes = canvas(height=3.6, columns=2, sharey=True)
     said = []
     for ax, stream in zip(axes[0], ("rgb", "flow"), strict=True):
-        for row, colour, dash in zip(rows, LINES, DASHES, strict=False):
+        for row, colour, dash in zip(rows, cycle(LINES), cycle(DASHES), strict=False):
             curves = np.array([record.losses for record in runs.of(row, stream=stream)])
             if not curves.size:
                 continue

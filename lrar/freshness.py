@@ -59,6 +59,8 @@ def _stale_pages(root: Path) -> list[str]:
         lines.append("README.md: its table is not what the records give. Run: lrar records --write")
     now = showing_digest()
     for path in sorted((BOOK.parent / "notebooks").glob("*.ipynb")):
+        if path.name.endswith(".failed.ipynb"):  # what an execution that failed has left
+            continue
         if older := changed_since(nbformat.read(path, as_version=4).metadata.get(STAMP, {}), now):
             lines.append(f"{path.name}: older than {', '.join(older)}. Run: make notebooks")
     digests = provenance.code_digest()

@@ -144,7 +144,7 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
         modules.add(f"datasets/{family}")
     if "stream" not in experiment:  # super resolution by itself
         return modules - {"attention", "backbones", "distillation", "flow", "recognizer", "training"}
-    if not experiment["super_resolution"]:
+    if not experiment["super_resolution"] and experiment["source"] not in ("espcn", "fsrcnn"):  # run by the same module
         modules.discard("super_resolution")
     if not experiment["teacher"]:
         modules.discard("distillation")

@@ -135,8 +135,12 @@ class Store:
         return None
 
     def path(self, record: Record) -> Path:
-        name = f"{record.row}-{record.stream}-fold{record.fold}-seed{record.seed}-{record.id}.json"
-        return self.root / record.dataset / record.study / name
+        """Where a record is kept. One of the same experiment on clips of other content is not written over."""
+        stem = f"{record.row}-{record.stream}-fold{record.fold}-seed{record.seed}"
+        path = self.root / record.dataset / record.study / f"{stem}-{record.id}.json"
+        if path.exists() and read_record(path).fingerprint != record.fingerprint:
+            return path.with_name(f"{stem}-{record.fingerprint}-{record.id}.json")
+        return path
 
     def write(self, record: Record) -> Path:
         """Write a record whole: to a temporary name, flushed, renamed."""

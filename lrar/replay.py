@@ -5,7 +5,6 @@ else is read as it exists, and what is not there yet is counted, so that a page 
 """
 
 import dataclasses
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store
 from lrar.running import load_data, weights_path
-from lrar.scheduling import run_study
+from lrar.scheduling import cores, run_study
 from lrar.settings import PROFILES, Profile, setting
-from lrar.studies import ROWS, STUDIES, data_of, has_weights, rows_of, super_resolution, tasks
+from lrar.studies import ROWS, STUDIES, data_of, has_weights, rows_of, seeds_of, super_resolution, tasks
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"
@@ -29,6 +28,7 @@ NO_PICTURES = (
 )
 LIVE = "quick"  # the profile whose runs may be made while the reader waits
 MOST_WORKERS = 8
+RANDOM_DRAWS = 5  # folds of `lrar.protocols.random_clips`, where there are no clips to count them on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Runs:
 
     Attributes:
         dataset: the name in records.
-        profile: a key of `lrar.studies.PROFILES`.
+        profile: a key of `lrar.settings.PROFILES`.
         protocol: a key of `lrar.protocols.PROTOCOLS`.
         rows: the rows that were asked for.
         folds: how many folds a complete row has; 0 where neither clips nor records tell.
@@ -58,8 +58,7 @@ class Runs:
 
     def seeds(self, row: str) -> int:
         """How many seeds a complete row has."""
-        profile = PROFILES[self.profile]
-        return profile.seeds if ROWS[row] == "full" else profile.ablation_seeds
+        return seeds_of(row, PROFILES[self.profile])
 
     def expected(self, row: str) -> int:
         """How many runs a stream of a complete row has."""
@@ -73,7 +72,7 @@ def replay(
 
     Args:
         dataset: see `lrar.datasets.load_clip_set`.
-        profile: a key of `lrar.studies.PROFILES`.
+        profile: a key of `lrar.settings.PROFILES`.
         records: root of the records.
         rows: rows of any study; by default all of them.
         protocol: a key of `lrar.protocols.PROTOCOLS`; None is the data set's own.
@@ -149,7 +148,7 @@ def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, .
     fingerprint = load_data(dataset, profile.every).fingerprint
     missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
     if missing:
-        workers = min(len(os.sched_getaffinity(0)), len(missing), MOST_WORKERS)
+        workers = min(cores(), len(missing), MOST_WORKERS)
         for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
             pass
 
@@ -159,8 +158,10 @@ def _count_folds(dataset: str, profile: Profile, protocol: str, records: tuple[R
         count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     elif protocol == "official":
         count = len(OFFICIAL_SPLITS)
+    elif protocol == "random":
+        count = RANDOM_DRAWS
     elif tested := [record for record in records if record.clips]:
-        # Without the clips: all folds of a protocol are of about one size.
+        # Without the clips: each is tested once, and all folds are of about one size.
         count = round((tested[0].n_train + len(tested[0].clips)) / len(tested[0].clips))
     else:
         return profile.folds or 0

@@ -1,17 +1,32 @@
 """Running a study: here, in several processes, or on a Dask cluster."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
 from filelock import Timeout
 
 from lrar import distributed
+from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Record, Store, write_index
 from lrar.running import fold_of, run
 from lrar.studies import Task
+
+# A run draws from the one random generator of its process: of a worker that has several threads, one runs at a time.
+_GENERATOR = threading.Lock()
+
+
+def cores() -> int:
+    """The cores that this process may use, which a container can make fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record | None:
@@ -20,18 +35,19 @@ def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record 
     Returns:
         its record; None where another process is at it and `wait` is false.
     """
-    torch.set_num_threads(threads)
     store = Store(root)
     experiment = task.experiment
-    try:
-        if experiment.super_resolution is not None:
-            scale = experiment.super_resolution.scale or ""
-            run(experiment.super_resolution, store=store, study="super_resolution", row=f"own{scale}")
-        if experiment.teacher is not None:
-            run(experiment.teacher, store=store, study="full", row="teacher")
-        return run(experiment, store=store, study=task.study, row=task.row, wait=wait)
-    except Timeout:
-        return None
+    with _GENERATOR:
+        torch.set_num_threads(threads)
+        try:
+            if experiment.super_resolution is not None:
+                scale = experiment.super_resolution.scale or ""
+                run(experiment.super_resolution, store=store, study="super_resolution", row=f"own{scale}")
+            if experiment.teacher is not None:
+                run(experiment.teacher, store=store, study="full", row="teacher")
+            return run(experiment, store=store, study=task.study, row=task.row, wait=wait)
+        except Timeout:
+            return None
 
 
 def run_study(
@@ -48,7 +64,11 @@ def run_study(
         workers: runs at once on this machine.
         threads: of each run.
         scheduler: address of a Dask scheduler, `tcp://host:8786`; None for this machine.
+
+    Raises:
+        DataError: the system has killed a worker.
     """
+    root = Path(root).resolve()  # a worker elsewhere has another working folder
     store = Store(root)
     missing = []
     for task in listed:
@@ -79,20 +99,26 @@ def _run_all(
     listed: list[Task], root: Path, threads: int, wait: bool, workers: int, scheduler: str | None
 ) -> Iterator[tuple[Task, Record | None]]:
     if scheduler:
-        from dask.distributed import Client, as_completed
+        from dask.distributed import Client
+        from dask.distributed import as_completed as answered
 
         with Client(scheduler) as client:
             futures = {client.submit(run_task, task, root, threads, wait, pure=False): task for task in listed}
-            for future, record in as_completed(futures, with_results=True):
+            for future, record in answered(futures, with_results=True):
                 yield futures[future], record
     elif workers == 1:
         for task in listed:
             yield task, run_task(task, root, threads, wait)
     else:
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            arguments = [(task, root, threads, wait) for task in listed]
-            yield from pool.imap_unordered(_run_listed, arguments)
-
-
-def _run_listed(arguments: tuple[Task, Path, int, bool]) -> tuple[Task, Record | None]:
-    return arguments[0], run_task(*arguments)
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(run_task, task, root, threads, wait): task for task in listed}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BrokenProcessPool as error:
+                raise DataError(
+                    "A worker was killed, most likely because memory ran out. Finished runs are kept: run the study again "
+                    f"with fewer than {workers} workers (--workers)."
+                ) from error
+            finally:
+                pool.shutdown(cancel_futures=True)

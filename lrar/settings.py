@@ -14,7 +14,9 @@ class Setting:
     Attributes:
         protocol: how it is divided, where nothing else is asked for.
         shrink: HR rows per LR row.
-        rows: to which HR frames are shrunk for the teacher.
+        rows: to which HR frames are shrunk for the teacher; None keeps them.
+        compact_rows: the same where the profile puts the compact network in place of the backbone: the rows that a
+            student's frames have, for the two networks' maps must be of one size.
         backbone: of teacher and student.
         recipe: how they are trained.
         super_resolution: fields of `lrar.experiment.SuperResolution` that differ from its defaults.
@@ -24,6 +26,7 @@ class Setting:
     protocol: str = "actor"
     shrink: int | None = None
     rows: int | None = None
+    compact_rows: int | None = None
     backbone: str = "compact"
     recipe: Recipe = field(default_factory=Recipe)
     super_resolution: dict[str, Any] = field(default_factory=dict)
@@ -37,6 +40,7 @@ HMDB = Setting(
     protocol="official",
     shrink=20,
     rows=112,
+    compact_rows=48,
     backbone="i3d",
     recipe=Recipe(epochs=10, learning_rate=1e-3, shift=0, frozen="Mixed_4d", views=4, zoom=0.7),
     super_resolution={"width": 64, "blocks": 8, "steps": 2500},
@@ -56,7 +60,7 @@ class Profile:
     Attributes:
         folds: folds to run, or None for all.
         every: keep each n-th clip of a class and actor.
-        seeds: seeds of the headline rows; other rows take the first `ablation_seeds`.
+        seeds: seeds of the teacher and of the rows that verdicts rest on, `lrar.studies.HEADLINE`.
         ablation_seeds: seeds of the other rows.
         recipe: in place of the data set's own; the network is then the compact one, whatever the data set.
         steps: of super resolution, in place of the data set's own.

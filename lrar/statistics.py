@@ -8,6 +8,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ class Outcome:
         correct: clip name to the share of its seeds that recognised it, 0 to 1.
         group: clip name to actor or source video.
         fold: clip name to fold.
-        seeds: number of seeds.
+        seeds: number of seeds that every fold has.
         folds: number of folds.
     """
 
@@ -75,7 +76,10 @@ class Outcome:
 def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | None:
     """Gather the runs of one row and stream; None where there are none.
 
-    A clip that is tested in several folds (protocol `random`) counts once a fold.
+    A clip that is tested in several folds (protocols `random` and `official`) counts once a fold.
+
+    Raises:
+        DataError: the runs are of several data sets, protocols or sizes, or saw clips of other content.
     """
     records = list(records)
     if stream == "both":
@@ -83,12 +87,12 @@ def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | No
     chosen = [record for record in records if record.row == row and record.stream == stream]
     if not chosen:
         return None
-    kinds = {(r.dataset, r.experiment["data"]["protocol"], r.experiment["data"]["every"]) for r in chosen}
-    if len(kinds) > 1:
-        raise DataError(f"{row}: runs of several data sets, protocols or sizes cannot be pooled. Choose one kind.")
+    _of_one_kind(chosen)
     hits: dict[str, list[float]] = defaultdict(list)
     group, fold = {}, {}
+    seeds: dict[int, set[int]] = defaultdict(set)
     for record in chosen:
+        seeds[record.fold].add(record.seed)
         for name, its_group, correct in zip(record.clips, record.groups, record.correct, strict=True):
             key = f"{record.fold}:{name}"
             hits[key].append(float(correct))
@@ -97,9 +101,22 @@ def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | No
         correct={key: float(np.mean(values)) for key, values in hits.items()},
         group=group,
         fold=fold,
-        seeds=len({record.seed for record in chosen}),
-        folds=len({record.fold for record in chosen}),
+        seeds=min(map(len, seeds.values())),
+        folds=len(seeds),
     )
+
+
+def _of_one_kind(records: list[Record]) -> None:
+    """Runs are pooled and compared within one data set, protocol and size, and on clips of the same content."""
+    kinds = {(r.dataset, r.experiment["data"]["protocol"], r.experiment["data"]["every"]) for r in records}
+    rows = ", ".join(sorted({record.row for record in records}))
+    if len(kinds) > 1:
+        raise DataError(f"{rows}: runs of several data sets, protocols or sizes cannot be pooled. Choose one kind.")
+    if len({record.fingerprint for record in records}) > 1:
+        raise DataError(
+            f"{rows}: the clips of {records[0].dataset} changed between these runs, so they cannot be pooled. "
+            "Move the older records away, or give --records another folder, and run the study again."
+        )
 
 
 def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float = LEVEL) -> tuple[float, float]:
@@ -119,23 +136,25 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float =
     counts = np.bincount(member)
     drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)  # (DRAWS,)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    # Thirds of clips do not add up exactly in floats: an end that is 0 must read 0, for the verdict turns on it.
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]).round(9) + 0.0
     return float(low), float(high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A row against its baseline on the same clips.
+    """A row against its baseline on the same clips, each the mean of its own seeds.
 
     Attributes:
         difference: accuracy of the row less that of the baseline, in points of a hundred.
         low: lower end of the 95 % interval, in points.
         high: upper end.
-        gained: clips that the row's first seed recognises and the baseline's does not.
+        gained: clips that the row recognises and the baseline does not, both at the first seed that they share.
         lost: the other way round.
-        p_value: exact two-sided McNemar test on these.
-        n_clips: clips compared.
-        seeds: seeds behind the smaller side.
+        p_value: exact two-sided McNemar test on these; `nan` where they share no seed.
+        n_clips: clips compared; a clip counts once a fold that tests it.
+        row_seeds: seeds behind the row.
+        baseline_seeds: seeds behind the baseline.
         folds: folds compared.
         verdict: by `verdict`.
     """
@@ -147,16 +166,22 @@ class Comparison:
     lost: int
     p_value: float
     n_clips: int
-    seeds: int
+    row_seeds: int
+    baseline_seeds: int
     folds: int
     verdict: str
+
+    @property
+    def seeds(self) -> int:
+        """Seeds behind the smaller side."""
+        return min(self.row_seeds, self.baseline_seeds)
 
 
 def verdict(low: float, high: float) -> str:
     """The rule that was fixed before there were results.
 
     *supported* where the interval of the paired difference lies above 0, *contradicted* where it lies below,
-    *inconclusive* where it holds 0, *not tested* where there is no interval.
+    *inconclusive* where it contains 0, *not tested* where there is no interval.
     """
     if np.isnan(low):
         return "not tested"
@@ -167,37 +192,87 @@ def verdict(low: float, high: float) -> str:
     return "inconclusive"
 
 
-def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> Comparison | None:
-    """Compare two rows on the clips that both were tested on; None where a side is missing."""
-    records = list(records)
-    a, b = outcome(records, row=row, stream=stream), outcome(records, row=baseline, stream=stream)
-    if a is None or b is None:
-        return None
+def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, tuple[float, float], list[str]] | None:
+    """How much better one outcome is than another, clip by clip.
+
+    Returns:
+        differences `(N,)`, the interval of their mean, and the clips that both were tested on; None where there are none.
+    """
     common = sorted(a.correct.keys() & b.correct.keys())
     if not common:
         return None
     difference = np.array([a.correct[key] - b.correct[key] for key in common])
-    groups = np.array([a.group[key] for key in common])
-    low, high = bootstrap_interval(difference, groups)
-    first = min(record.seed for record in records if record.row in (row, baseline))
-    once = [record for record in records if record.seed == first]
-    a_once, b_once = outcome(once, row=row, stream=stream), outcome(once, row=baseline, stream=stream)
-    gained = lost = 0
-    if a_once and b_once:
-        both = a_once.correct.keys() & b_once.correct.keys()
-        gained = sum(a_once.correct[key] > b_once.correct[key] for key in both)
-        lost = sum(a_once.correct[key] < b_once.correct[key] for key in both)
+    return difference, bootstrap_interval(difference, np.array([a.group[key] for key in common])), common
+
+
+def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> Comparison | None:
+    """Compare two rows on the clips that both were tested on; None where a side is missing.
+
+    Raises:
+        DataError: the rows cannot be pooled; see `outcome`.
+    """
+    records = [record for record in records if record.row in (row, baseline) and record.probabilities]
+    a, b = outcome(records, row=row, stream=stream), outcome(records, row=baseline, stream=stream)
+    if a is None or b is None:
+        return None
+    _of_one_kind(records)
+    if (pair := paired(a, b)) is None:
+        return None
+    difference, (low, high), common = pair
+    gained, lost, p_value = _first_seed(records, row=row, baseline=baseline, stream=stream)
     return Comparison(
         difference=100 * float(difference.mean()),
         low=100 * low,
         high=100 * high,
         gained=gained,
         lost=lost,
-        p_value=float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+        p_value=p_value,
         n_clips=len(common),
-        seeds=min(a.seeds, b.seeds),
+        row_seeds=a.seeds,
+        baseline_seeds=b.seeds,
         folds=len({a.fold[key] for key in common}),
         verdict=verdict(low, high),
+    )
+
+
+def _first_seed(records: list[Record], *, row: str, baseline: str, stream: str) -> tuple[int, int, float]:
+    """Clips gained and lost at the first seed that both rows have, and McNemar's p; the test knows no means of seeds."""
+    for seed in sorted({record.seed for record in records}):
+        once = [record for record in records if record.seed == seed]
+        a, b = outcome(once, row=row, stream=stream), outcome(once, row=baseline, stream=stream)
+        if a and b and (pair := paired(a, b)):
+            gained, lost = int((pair[0] > 0).sum()), int((pair[0] < 0).sum())
+            return gained, lost, float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return 0, 0, float("nan")
+
+
+def between_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[tuple[float, float, float]]:
+    """What another seed alone does: the difference of a row to itself, for each two of its seeds.
+
+    Returns:
+        difference in points, never negative, and its 95 % interval, for each pair.
+    """
+    chosen = [record for record in records if record.row == row and record.probabilities]
+    seeds = sorted({record.seed for record in chosen})
+    outcomes = [outcome([record for record in chosen if record.seed == seed], row=row, stream=stream) for seed in seeds]
+    differences = []
+    for a, b in combinations([its for its in outcomes if its is not None], 2):
+        if pair := paired(a, b):
+            points, low, high = (100 * float(value) for value in (pair[0].mean(), *pair[1]))
+            differences.append((points, low, high) if points >= 0 else (-points, -high, -low))
+    return differences
+
+
+def by_clip(result: Outcome) -> Outcome:
+    """An outcome whose clips count once, however many folds tested them."""
+    shares: dict[str, list[float]] = defaultdict(list)
+    group, fold = {}, {}
+    for key, share in result.correct.items():
+        name = key.split(":", 1)[1]
+        shares[name].append(share)
+        group[name], fold[name] = result.group[key], result.fold[key]
+    return dataclasses.replace(
+        result, correct={name: float(np.mean(values)) for name, values in shares.items()}, group=group, fold=fold
     )
 
 

@@ -76,6 +76,8 @@ def predict_videos(arguments: argparse.Namespace) -> int:
     videos = find_videos(arguments.videos)
     if arguments.video and len(videos) > 1:
         raise DataError(f"{arguments.video}: --video takes one video, not {len(videos)}. Name one.")
+    if arguments.video and arguments.video.resolve() == videos[0].resolve():
+        raise DataError(f"{arguments.video}: --video would write over the video that is read. Name another file.")
     answers, broken = [], 0
     for path in videos:
         options = {"region": arguments.crop, "by_window": arguments.windows}

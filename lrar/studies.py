@@ -46,6 +46,7 @@ def student(source: str, *, attention: str = "mean", scale: int | None = None) -
 
     def make(data: Data, stream: str, profile: Profile) -> Experiment:
         its = setting(data.dataset)
+        hr_rows = its.compact_rows if profile.recipe else its.rows
         return Experiment(
             data=data,
             stream=stream,
@@ -55,7 +56,7 @@ def student(source: str, *, attention: str = "mean", scale: int | None = None) -
             backbone="compact" if profile.recipe else its.backbone,
             attention=attention,
             recipe=profile.recipe or its.recipe,
-            rows=its.rows if source == "hr" else None,
+            rows=hr_rows if source == "hr" else None,
         )
 
     return make
@@ -162,6 +163,13 @@ CLAIMS = (
     Claim(name="C3", text="Spatial-temporal self-attention helps the student", row="joint", baseline="sr"),
     Claim(name="C4", text="The whole system beats a plain network", row="full", baseline="plain"),
 )
+# Rows with all seeds of a profile: what a verdict rests on, and the teacher.
+HEADLINE = frozenset({"teacher", *(claim.row for claim in CLAIMS), *(claim.baseline for claim in CLAIMS)})
+
+
+def seeds_of(row: str, profile: Profile) -> int:
+    """How many seeds a complete row has."""
+    return profile.seeds if row in HEADLINE else profile.ablation_seeds
 
 
 def rows_of(dataset: str) -> tuple[str, ...]:
@@ -198,7 +206,7 @@ def data_of(dataset: str, *, protocol: str, fold: int, profile: Profile) -> Data
 def tasks(
     study: str, dataset: str, *, protocol: str | None = None, profile: Profile, rows: tuple[str, ...] = ()
 ) -> list[Task]:
-    """All runs of a study, headline rows and first seeds first.
+    """All runs of a study, first seeds first.
 
     Args:
         study: a key of `STUDIES`, or `all`.
@@ -223,12 +231,10 @@ def tasks(
     protocol = protocol or setting(dataset).protocol
     count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     listed = []
-    for seed in range(profile.seeds):
+    for seed in range(max(profile.seeds, profile.ablation_seeds)):
         for name, its_rows in studies.items():
-            if name != "full" and seed >= profile.ablation_seeds:
-                continue
             for row, make in its_rows.items():
-                if row not in (rows or rows_of(dataset)):
+                if row not in (rows or rows_of(dataset)) or seed >= seeds_of(row, profile):
                     continue
                 if not has_weights(row):
                     if rows:

@@ -42,8 +42,9 @@ def note(runs: Runs) -> str:
         )
     elif runs.dataset == "ixmas6":
         text = (
-            "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, filmed by 2 of its 5 cameras. Fewer classes are "
-            "easier to tell apart, so its accuracies do not compare with published ones on all of IXMAS."
+            "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, each performance seen by two of the cameras 0 to 3. "
+            "Fewer classes are easier to tell apart, so its accuracies do not compare with published ones on all of "
+            "IXMAS."
         )
     elif runs.dataset == "hmdb21":
         text = (
@@ -67,7 +68,8 @@ def of_folds(count: int, runs: Runs) -> str:
 
 def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
     """Whether all folds and seeds of both sides of a comparison exist."""
-    return result.folds >= runs.folds and result.seeds >= min(runs.seeds(row), runs.seeds(baseline))
+    seeds = result.row_seeds >= runs.seeds(row) and result.baseline_seeds >= runs.seeds(baseline)
+    return seeds and result.folds >= runs.folds
 
 
 def verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
@@ -78,6 +80,12 @@ def verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -
     if words != "not tested" and not is_complete(result, runs, row=row, baseline=baseline):
         words = f"so far {words}"
     return f"{words}, synthetic" if runs.dataset == "synthetic" else words
+
+
+def against_zero(low: float, high: float) -> str:
+    """Where an interval lies. Only a claim has a verdict; every other line is told in these words."""
+    places = {"supported": "above 0", "contradicted": "below 0", "inconclusive": "contains 0", "not tested": "–"}
+    return places[statistics.verdict(low, high)]
 
 
 def coverage(runs: Runs) -> Table:
@@ -121,14 +129,14 @@ def divisions(runs: Runs) -> Table:
     )
 
 
-def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | None = None) -> Table:
+def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: Mapping[tuple[str, str], str] | None = None) -> Table:
     """Accuracy of each row and stream.
 
     Args:
         runs: the records.
         rows: by default those of `runs`.
-        paper: values of the paper by row, where a reader has typed them in; they stand in a column of their own,
-            beside both streams.
+        paper: values of the paper by row and stream, where a reader has typed them in; they stand in a column of their
+            own, and are on all classes of the data set.
     """
     body = []
     for _, line in statistics.table(runs.records, rows=tuple(rows) or runs.rows).iterrows():
@@ -145,12 +153,12 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: dict[str, str] | No
             f"{line['seconds']:.1f}",
         )
         if paper:
-            cells = (*cells, paper.get(row, "–") if stream == "both" else "–")
+            cells = (*cells, paper.get((row, stream), "–"))
         body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
         caption=f"Accuracy ({setting(runs)}). Spread is the standard deviation over folds; seconds train one run.",
-        head=(*head, *(("the paper's, %",) if paper else ())),
+        head=(*head, *(("the paper's, all classes, %",) if paper else ())),
         body=tuple(body),
     )
 
@@ -190,20 +198,84 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
             stream,
             difference(result, runs, row=row, baseline=baseline, stream=stream),
             interval(result.low, result.high, sign=True),
-            verdict(result, runs, row=row, baseline=baseline),
-            f"{result.gained} / {result.lost}".replace(" ", FIXED_SPACE),
-            "<0.001" if result.p_value < 0.001 else f"{result.p_value:.3f}",
+            against_zero(result.low, result.high),
+            "–" if np.isnan(result.p_value) else f"{result.gained} / {result.lost}".replace(" ", FIXED_SPACE),
+            told_p(result.p_value),
             of_folds(result.folds, runs),
             str(result.seeds),
         )
         for (row, stream), result in comparisons(runs, baseline=baseline, rows=rows).items()
     ]
-    head = ("row", "stream", "points", "95 % interval", "better?", "clips +/−", "p", "folds", "seeds")
+    head = ("row", "stream", "points", "95 % interval", "it lies", "clips +/−", "p", "folds", "seeds")
     caption = (
         f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({setting(runs)}). "
-        "Clips gained and lost, and McNemar's p, are the first seed's."
+        "Points and interval are over all seeds of both rows. Clips gained and lost, and McNemar's p, compare the first "
+        "seed of each, so they can point the other way; they decide nothing."
     )
     return Table(caption=caption, head=head, body=tuple(body))
+
+
+def told_p(value: float) -> str:
+    """A p-value in three decimals."""
+    if np.isnan(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def between_seeds(runs: Runs) -> Table:
+    """What another seed alone changes: rows with several seeds, each two seeds compared as if they were two rows."""
+    body = []
+    for row in runs.rows:
+        for stream in SEEN:
+            pairs = statistics.between_seeds(runs.records, row=row, stream=stream)
+            if pairs:
+                points, low, high = max(pairs)
+                apart = sum(statistics.verdict(*ends) != "inconclusive" for _, *ends in pairs)
+                largest = Traced(
+                    f"{points:.1f}", row=row, says=f"{ROW_NAMES[row]}, {stream}: the largest of {len(pairs)}"
+                )
+                body.append(
+                    (
+                        ROW_NAMES[row],
+                        stream,
+                        largest,
+                        interval(low, high, sign=True),
+                        f"{apart} of {len(pairs)}".replace(" ", FIXED_SPACE),
+                    )
+                )
+    return Table(
+        caption=f"One row against itself, trained with another seed ({setting(runs)}).",
+        head=("row", "stream", "largest difference, points", "95 % interval", "pairs whose interval leaves out 0"),
+        body=tuple(body),
+    )
+
+
+def across_protocols(runs: Runs, other: Runs) -> Table:
+    """The same rows under two protocols, on the clips that both test.
+
+    Args:
+        runs: the records under the first protocol.
+        other: those of the same data set under the second.
+    """
+    body = []
+    for row in runs.rows:
+        for stream in SEEN:
+            sides = [statistics.outcome(side.records, row=row, stream=stream) for side in (runs, other)]
+            if None in sides or (pair := statistics.paired(*map(statistics.by_clip, reversed(sides)))) is None:
+                continue
+            difference, ends, clips = pair
+            points = Traced(f"{signed(100 * difference.mean())}", row=row, says=counted(len(clips), "clip"))
+            accuracies = (
+                f"{100 * np.mean([s.correct[name] for name in clips]):.1f}" for s in map(statistics.by_clip, sides)
+            )
+            span = interval(100 * ends[0], 100 * ends[1], sign=True)
+            body.append((ROW_NAMES[row], stream, *accuracies, points, span, str(len(clips))))
+    names = [PROTOCOL_NAMES.get(side.protocol, side.protocol) for side in (runs, other)]
+    return Table(
+        caption=f"Two protocols on the clips that both test ({DATASET_NAMES.get(runs.dataset, runs.dataset)}).",
+        head=("row", "stream", *(f"{name}, %" for name in names), "points", "95 % interval", "clips"),
+        body=tuple(body),
+    )
 
 
 def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:

@@ -11,9 +11,11 @@ CLASSES = ["kick", "point", "wave"]
 PROFILE = PROFILES["full"]
 
 
-def make_record(row: str, stream: str, fold: int, *, seed: int = 0, right: int = 8, dataset: str = "ixmas6") -> Record:
+def make_record(
+    row: str, stream: str, fold: int, *, seed: int = 0, right: int = 8, dataset: str = "ixmas6", protocol: str = "actor"
+) -> Record:
     """A run on twelve clips of one actor, of which the first few are recognised."""
-    data = Data(dataset=dataset, fold=fold)
+    data = Data(dataset=dataset, protocol=protocol, fold=fold)
     if row == "own":
         experiment, study = super_resolution(data, PROFILE), "super_resolution"
     else:
@@ -46,11 +48,12 @@ def make_record(row: str, stream: str, fold: int, *, seed: int = 0, right: int =
     )
 
 
-def write_records(root, right: dict[str, int], *, folds: int = 10, dataset: str = "ixmas6") -> None:
-    """Fill a store with one seed of each row, on so many folds, with so many of twelve clips right."""
+def write_records(root, right: dict[str, int], *, folds: int = 10, seeds: int = 1, dataset: str = "ixmas6") -> None:
+    """Fill a store with so many folds and seeds of each row, with so many of twelve clips right."""
     store = Store(root)
     for fold in range(folds):
         store.write(make_record("own", "network", fold, dataset=dataset))
         for row, count in right.items():
             for stream in STREAMS:
-                store.write(make_record(row, stream, fold, right=count, dataset=dataset))
+                for seed in range(seeds):
+                    store.write(make_record(row, stream, fold, seed=seed, right=count, dataset=dataset))

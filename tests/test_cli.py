@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import render, write_video
+from made_up import write_records
 
 from lrar import commands, provenance
 from lrar.cli import main, parser
@@ -332,3 +333,16 @@ def test_errors_of_weights(capsys, monkeypatch, tmp_path):
     code, out, lines = call(capsys, "weights", "check")
     assert (code, lines) == (2, [])
     assert out.count("missing") == 3
+
+
+def test_the_index_of_other_records_leaves_the_readme_alone(capsys, tmp_path, monkeypatch):
+    """It tells of the committed records."""
+    told = []
+    monkeypatch.setattr("lrar.pages.update_readme", told.append)
+    write_records(tmp_path, {"plain": 6}, folds=1)
+    call(capsys, "records", "--write", "--records", tmp_path)
+    assert (tmp_path / "manifest.json").exists()
+    assert told == []
+    monkeypatch.setattr("lrar.commands.COMMITTED", tmp_path)
+    call(capsys, "records", "--write", "--records", tmp_path)
+    assert told == [tmp_path]

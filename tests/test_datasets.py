@@ -71,7 +71,13 @@ def test_ixmas_errors(tmp_path, monkeypatch):
 
 def test_folder_groups_by_prefix(tmp_path):
     touch(
-        tmp_path / "mine", "run/bob_1.mp4", "run/anna_run_2.MP4", "jump/anna_jump_1.avi", ".hidden/x.avi", "notes.txt"
+        tmp_path / "mine",
+        "run/bob_1.mp4",
+        "run/anna_run_2.MP4",
+        "jump/anna_jump_1.avi",
+        "jump/bob.mov",
+        ".hidden/x.avi",
+        "notes.txt",
     )
     touch(tmp_path / "mine", "run/readme.txt")
     clip_set = load_folder(tmp_path / "mine")
@@ -80,6 +86,7 @@ def test_folder_groups_by_prefix(tmp_path):
     assert not clip_set.grey
     assert [(clip.name, clip.label, clip.group) for clip in clip_set.clips] == [
         ("jump/anna_jump_1.avi", 0, "anna"),
+        ("jump/bob.mov", 0, "bob"),
         ("run/anna_run_2.MP4", 1, "anna"),
         ("run/bob_1.mp4", 1, "bob"),
     ]
@@ -87,9 +94,11 @@ def test_folder_groups_by_prefix(tmp_path):
 
 
 def test_folder_groups_by_file(tmp_path):
-    touch(tmp_path, "run/a_1.mp4", "jump/a_2.mp4")
-    (tmp_path / "groups.csv").write_text("run/a_1.mp4,first\n\njump/a_2.mp4,second\n")
-    assert [clip.group for clip in load_folder(tmp_path).clips] == ["second", "first"]
+    touch(tmp_path, "run/a_1.mp4", "run/a_3.mp4", "jump/a_2.mp4", "jump/a_4.mp4")
+    lines = "run/a_1.mp4,first\n\njump/a_2.mp4,second\nrun/a_3.mp4,second\njump/a_4.mp4,first\n"
+    for encoding in ("utf-8", "utf-8-sig"):  # spreadsheets put a mark in front
+        (tmp_path / "groups.csv").write_text(lines, encoding=encoding)
+        assert [clip.group for clip in load_folder(tmp_path).clips] == ["second", "first", "first", "second"]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +134,14 @@ def test_folder_errors(tmp_path):
     with pytest.raises(DataError) as error:
         load_folder(tmp_path)
     assert names_file_and_remedy(error, tmp_path, "all clips belong to one group", "groups.csv")
+    touch(tmp_path, "jump/bob_1.mp4")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "run", "all its clips belong to one group, anna", "groups.csv")
 
 
 def test_folders_by_path_and_by_name(tmp_path, monkeypatch):
-    touch(tmp_path / "mine", "run/anna_1.mp4", "jump/bob_1.mp4")
+    touch(tmp_path / "mine", "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4")
     monkeypatch.setenv("LRAR_DATA", str(tmp_path))
     assert load_clip_set(str(tmp_path / "mine")) == load_clip_set("folder-mine")
 
@@ -139,6 +152,10 @@ def test_unknown_data_set(tmp_path, monkeypatch):
         load_clip_set("ucf101")
     assert names_file_and_remedy(error, "ucf101", "no such data set", "synthetic, ixmas6, ixmas")
     assert not available("ucf101")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"mine: a folder is given as a path.*Write \./mine\."):
+        load_clip_set("mine")
     assert not available("ixmas6")
     assert available("synthetic")
 

@@ -60,6 +60,7 @@ def test_an_older_index_is_named(repository):
 
 
 def test_an_older_readme_is_named(repository):
+    (repository / "notebooks" / "01_first.failed.ipynb").write_text("left by an execution that failed")
     (repository / "README.md").write_text("<!-- verdicts:start -->\nold\n<!-- verdicts:end -->")
     assert stale(repository) == ["README.md: its table is not what the records give. Run: lrar records --write"]
 

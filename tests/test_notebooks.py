@@ -9,7 +9,7 @@ import pytest
 
 from lrar import book, rerun
 
-PATHS = sorted(book.NOTEBOOKS.glob("*.ipynb"))
+PATHS = book.committed_notebooks()
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)

@@ -20,7 +20,8 @@ TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
 def fragments(tmp_path_factory):
     """Fragments of a study with records, and of one without any."""
     root, full, empty = (tmp_path_factory.mktemp(name) for name in ("records", "full", "empty"))
-    write_records(root, {"plain": 6, "sr": 9, "joint": 8, "all": 9, "full": 10, "teacher": 12})
+    write_records(root, {"plain": 6, "sr": 9, "joint": 8, "all": 9, "teacher": 12}, seeds=3)
+    write_records(root, {"full": 10}, seeds=3, folds=9)
     pages.write_fragments(root, full)
     pages.write_fragments(root / "nothing", empty)
     for folder in (full, empty):
@@ -62,7 +63,7 @@ def test_verdicts(fragments):
 
 def test_incomplete_studies_say_so(fragments):
     full, empty = ((folder / "state.md").read_text() for folder in fragments)
-    assert "not complete: 120 of" in full
+    assert "not complete: 354 of" in full
     assert "these verdicts may still change" in full
     assert "No run" in empty
 
@@ -89,10 +90,36 @@ def test_published_values_are_those_of_the_file():
 
 def test_a_readers_values_of_the_paper(tmp_path):
     path = tmp_path / "paper_values.csv"
-    path.write_text("table,row,value,note\nfull,full,12.3,made up\nattention,joint,4.5,\n")
-    assert pages.paper_values("full", path) == {"full": "12.3 (made up)"}
-    assert pages.paper_values("attention", path) == {"joint": "4.5"}
-    assert pages.paper_values("full", tmp_path / "none.csv") == {}
+    lines = [
+        "data,table,row,stream,value,note",
+        "IXMAS,full,full,both,12.3,made up",
+        "HMDB-51,full,full,both,45.6,",
+        "HMDB-51,full,full,rgb,7.8,",
+        "IXMAS,attention,joint,both,4.5,",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    assert pages.paper_values("full", data="IXMAS", path=path) == {("full", "both"): "12.3 (made up)"}
+    assert pages.paper_values("full", data="HMDB-51", path=path) == {("full", "both"): "45.6", ("full", "rgb"): "7.8"}
+    assert pages.paper_values("attention", data="IXMAS", path=path) == {("joint", "both"): "4.5"}
+    assert pages.paper_values("full", data="IXMAS", path=tmp_path / "none.csv") == {}
+    path.write_text("\n".join([*lines, lines[1]]) + "\n")
+    with pytest.raises(DataError, match="two values of full, both, IXMAS"):
+        pages.paper_values("full", data="IXMAS", path=path)
+    path.write_text("table,row,value,note\n")
+    with pytest.raises(DataError, match="no column data"):
+        pages.paper_values("full", data="IXMAS", path=path)
+    assert pages.paper_values("full", data="IXMAS") == {}, "the committed file holds no value: none is known"
+
+
+def test_what_there_is_to_win_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    assert pages.room(existing("ixmas6", profile="full", records=tmp_path)) == ""
+    write_records(tmp_path, {"plain": 6, "teacher": 6})
+    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    assert "+0.0 points" in text and "nothing measurable to win back" in text
+    write_records(tmp_path, {"teacher": 9})
+    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    assert "+25.0 points" in text and "nothing measurable" not in text
 
 
 def test_the_readme_holds_what_the_records_give():

@@ -124,6 +124,9 @@ def test_a_copy_of_what_is_no_video(capsys, folder, tmp_path):
     line = complaint(capsys, "predict", folder, "--video", tmp_path / "out.mp4")
     assert "--video takes one video, not 3" in line
     clip = next(folder.glob("*.avi"))
+    before = clip.read_bytes()
+    assert "write over the video that is read" in complaint(capsys, "predict", clip, "--video", clip)
+    assert clip.read_bytes() == before
     assert "cannot be written" in complaint(capsys, "predict", clip, "--video", tmp_path / "nowhere" / "out.mp4")
 
 

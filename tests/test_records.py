@@ -21,6 +21,7 @@ def record(identity: str = "0123456789abcdef", **changes) -> Record:
         "data": {"dataset": "ixmas6", "protocol": "actor", "fold": 3, "every": 1, "kernel": "bicubic"},
         "stream": changes.pop("stream", "rgb"),
         "seed": 1,
+        "source": changes.pop("source", "bicubic"),
         "super_resolution": None,
         "teacher": None,
         "backbone": "compact",
@@ -86,6 +87,17 @@ def test_a_record_of_other_data_is_not_found(tmp_path):
         for fresh in (store, Store(tmp_path)):
             assert fresh.find("0123456789abcdef", fingerprint="data") == record()
             assert fresh.find("0123456789abcdef", fingerprint="other").fingerprint == "other"
+
+
+def test_a_run_on_changed_clips_does_not_write_over_the_one_before(tmp_path):
+    """Somebody adds a video to a folder and runs the study again: the same experiment, other clips."""
+    store = Store(tmp_path)
+    first, second = record(), record(fingerprint="other", n_train=5)
+    paths = {store.write(first), store.write(second), store.write(second)}
+    assert len(paths) == 2
+    for fresh in (store, Store(tmp_path)):
+        for made in (first, second):
+            assert fresh.find(made.id, fingerprint=made.fingerprint) == made
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
@@ -210,6 +222,10 @@ def test_older_than_code(edit):
     edit("flow", ("ENLARGE = 2", "ENLARGE = 3"))
     assert older_than_code(made) == [], "an rgb run does not depend on flow"
     assert older_than_code(record(stream="flow", provenance=made.provenance)) == ["flow"]
+    edit("super_resolution", ("import torch\n", "import torch\n\nCHANGED = True\n"))
+    assert older_than_code(made) == []
+    for source in ("espcn", "fsrcnn"):  # published networks, run by the same module
+        assert older_than_code(record(source=source, provenance=made.provenance)) == ["super_resolution"]
     edit("protocols", ("range(5)", "range(6)"))
     assert older_than_code(made) == ["protocols"]
     assert set(older_than_code(record())) >= {"training", "protocols"}  # no digests at all

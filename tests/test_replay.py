@@ -7,6 +7,8 @@ from made_up import make_record, write_records
 
 from lrar import replay
 from lrar.clips import DataError
+from lrar.datasets import load_clip_set
+from lrar.protocols import folds
 from lrar.records import Store
 
 
@@ -49,6 +51,10 @@ def test_folds_are_counted_without_the_clips(tmp_path, monkeypatch):
     write_records(tmp_path, {"plain": 6}, folds=2)
     assert replay.existing("ixmas6", profile="full", records=tmp_path).folds == 10
     assert replay.existing("hmdb21", profile="full", records=tmp_path).folds == 3
+    Store(tmp_path).write(make_record("plain", "rgb", 0, protocol="random"))
+    assert replay.existing("ixmas6", profile="full", records=tmp_path, protocol="random").folds == 5
+    monkeypatch.undo()
+    assert len(folds(load_clip_set("synthetic"), "random")) == replay.RANDOM_DRAWS
 
 
 def test_a_record_of_other_settings_is_not_shown(tmp_path):

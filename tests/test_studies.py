@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
+from lrar.streams import SCALE
 from lrar.studies import (
     CLAIMS,
     ROWS,
@@ -84,6 +86,7 @@ def start(folder: Path, *, company: int = 1, workers: int = 1, hang: int = 0) ->
     return subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
+        stderr=open(folder / "errors", "w"),
         text=True,
         start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -105,7 +108,7 @@ def test_every_task_is_listed_once(ixmas, study):
         assert (task.experiment.data.every, task.experiment.recipe) == (2, TINY.recipe)
 
 
-def test_headline_rows_and_first_seeds_come_first(ixmas):
+def test_first_seeds_come_first_and_ablations_have_fewer(ixmas):
     profile = Profile(folds=None, every=2, seeds=3, ablation_seeds=2, recipe=TINY.recipe, steps=10)
     listed = tasks("all", "ixmas6", profile=profile)
     seeds = [task.experiment.seed for task in listed]
@@ -114,8 +117,9 @@ def test_headline_rows_and_first_seeds_come_first(ixmas):
     headline = of_first_seed.count("full")
     assert headline == 3 * len(STREAMS) * 3  # rows, streams, folds: None means all of them
     assert of_first_seed[:headline] == ["full"] * headline
-    assert {task.study for task in listed if task.experiment.seed == 1} == set(STUDIES)
-    assert {task.study for task in listed if task.experiment.seed == 2} == {"full"}
+    rows = [{task.row for task in listed if task.experiment.seed == seed} for seed in range(3)]
+    assert rows[1] == rows[0] == {row for row in rows_of("ixmas6") if has_weights(row)}
+    assert rows[2] == {"teacher", "plain", "full", "sr", "all", "joint"}, "what verdicts rest on has all seeds"
     # All seeds of a student share one teacher and one super-resolution network.
     for held in ("teacher", "super_resolution"):
         assert {getattr(t.experiment, held).seed for t in listed if getattr(t.experiment, held)} == {0}
@@ -158,6 +162,18 @@ def test_hmdb_has_the_setting_of_the_paper():
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
     assert (made["teacher"].rows, made["plain"].rows) == (112, None)
     assert made["full"].teacher == made["teacher"]
+
+
+@pytest.mark.parametrize("dataset", ["hmdb21", "ixmas6", "folder-mine"])
+def test_in_the_quick_profile_teacher_and_student_have_maps_of_one_size(dataset):
+    """The compact network stands in for I3D there; on frames of other sizes attention could not be transferred."""
+    profile = PROFILES["quick"]
+    data = data_of(dataset, protocol=setting(dataset).protocol, fold=0, profile=profile)
+    made = STUDIES["full"]["full"](data, "rgb", profile)
+    height, width = {"hmdb21": (240, 320), "ixmas6": (64, 48), "folder-mine": (48, 64)}[dataset]
+    low = height // (data.shrink or SCALE), width // (data.shrink or SCALE)
+    assert made.teacher.backbone == made.backbone == "compact"
+    assert (made.teacher.rows or height) == SCALE * low[0]
 
 
 def test_tables_and_claims_cite_rows_that_exist():
@@ -295,3 +311,30 @@ def test_sudden_death_loses_the_runs_in_flight_and_nothing_else(ixmas, tmp_path,
     assert len(trainings) == 14 - kept
     assert assert_whole(root) == 14
     assert before.items() <= manifest(root).items()
+
+
+def test_the_death_of_a_worker_ends_the_study_with_a_remedy(ixmas, tmp_path):
+    """As where the system kills it because memory ran out: what waits for its run would wait for ever."""
+    process = start(tmp_path, workers=2, hang=4)
+    log = tmp_path / "log"
+    try:
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 4, seconds=900)
+        os.kill(int(log.read_text().splitlines()[-1]), signal.SIGKILL)
+        assert process.wait(timeout=120) == 1
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    last = (tmp_path / "errors").read_text().splitlines()[-1]
+    assert "DataError: A worker was killed" in last
+    assert "fewer than 2 workers" in last
+    assert assert_whole(tmp_path / "records") >= 2
+
+
+def test_threads_of_one_process_do_not_draw_from_each_other(ixmas, tmp_path):
+    """A cluster's worker may have several threads; torch has one generator for all of them."""
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("teacher", "plain"))[:4]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda task: run_task(task, tmp_path / "together", 1), listed))
+    for task, record in zip(listed, together, strict=True):
+        assert run_task(task, tmp_path / "alone", 1).losses == record.losses

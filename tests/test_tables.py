@@ -1,9 +1,12 @@
 """Tables say what the records hold, and what they do not hold yet."""
 
+import dataclasses
+
 import pytest
-from made_up import write_records
+from made_up import make_record, write_records
 
 from lrar import tables
+from lrar.records import Store
 from lrar.replay import existing
 from lrar.tables import Table
 
@@ -12,8 +15,9 @@ from lrar.tables import Table
 def runs(tmp_path, monkeypatch):
     """Ten folds of three rows and three of another, where the clips are not at hand."""
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    write_records(tmp_path, {"plain": 6, "sr": 9, "nearest": 6})
-    write_records(tmp_path, {"joint": 10}, folds=3)
+    write_records(tmp_path, {"plain": 6, "sr": 9}, seeds=3)
+    write_records(tmp_path, {"nearest": 6})
+    write_records(tmp_path, {"joint": 10}, folds=3, seeds=3)
     return existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "nearest", "sr", "joint", "all"))
 
 
@@ -24,14 +28,14 @@ def cells(table: Table, *start: str) -> tuple[str, ...]:
 
 def test_accuracy(runs):
     table = tables.accuracy(runs)
-    assert cells(table, "our SR", "rgb")[:6] == ("75.0", "[75.0, 75.0]", "0.0", "10", "1", "120")
+    assert cells(table, "our SR", "rgb")[:6] == ("75.0", "[75.0, 75.0]", "0.0", "10", "3", "120")
     assert cells(table, "joint attention", "both")[3] == "3 of 10"
     assert len(table.body) == 12, "a row without records has no line"
 
 
 def test_the_papers_values_get_their_own_column(runs):
-    table = tables.accuracy(runs, rows=("plain", "sr"), paper={"sr": "99.9 (Table 3)"})
-    assert table.head[-1] == "the paper's, %"
+    table = tables.accuracy(runs, rows=("plain", "sr"), paper={("sr", "both"): "99.9 (Table 3)"})
+    assert table.head[-1] == "the paper's, all classes, %"
     assert cells(table, "our SR", "both")[-1] == "99.9 (Table 3)"
     assert cells(table, "our SR", "flow")[-1] == "–"
     assert cells(table, "plain (bicubic)", "both")[-1] == "–"
@@ -39,20 +43,21 @@ def test_the_papers_values_get_their_own_column(runs):
 
 def test_differences(runs):
     table = tables.differences(runs, baseline="plain")
-    assert cells(table, "our SR", "rgb") == ("+25.0", "[+25.0, +25.0]", "supported", "30 / 0", "<0.001", "10", "1")
-    assert cells(table, "nearest", "flow")[2] == "inconclusive"
-    assert cells(table, "joint attention", "both")[2] == "so far supported"
+    assert cells(table, "our SR", "rgb") == ("+25.0", "[+25.0, +25.0]", "above 0", "30 / 0", "<0.001", "10", "3")
+    assert cells(table, "nearest", "flow")[2] == "contains 0"
+    assert cells(table, "joint attention", "both")[5] == "3 of 10"
 
 
 def test_verdicts(runs):
     table = tables.verdicts(runs)
     assert cells(table, "C1: Super resolution helps the student", "both")[0] == "supported"
+    assert cells(table, "C3: Spatial-temporal self-attention helps the student", "both")[0] == "so far supported"
     assert table.body[3][2] == "not run yet", "C2 has no student with a teacher"
     assert [line[0][:2] for line in tables.verdicts(runs, claims=("C3",)).body] == ["C3"] * 3
 
 
 def test_synthetic_numbers_support_no_claim(tmp_path):
-    write_records(tmp_path, {"plain": 6, "sr": 9}, dataset="synthetic")
+    write_records(tmp_path, {"plain": 6, "sr": 9}, seeds=3, dataset="synthetic")
     runs = existing("synthetic", profile="full", records=tmp_path, rows=("plain", "sr"))
     table = tables.verdicts(runs, claims=("C1",), streams=("both",))
     assert table.body[0][2] == "supported, synthetic"
@@ -63,10 +68,11 @@ def test_synthetic_numbers_support_no_claim(tmp_path):
 
 def test_coverage_names_the_command(runs):
     table = tables.coverage(runs)
-    assert cells(table, "our SR") == ("10 of 10", "10 of 10", "complete")
-    assert cells(table, "joint attention")[0] == "3 of 10"
+    assert cells(table, "our SR") == ("30 of 30", "30 of 30", "complete")
+    assert cells(table, "joint attention")[0] == "9 of 30"
     assert cells(table, "all three losses")[2] == "`lrar study distillation --dataset ixmas6 --rows all`"
-    assert cells(table, "plain (bicubic)")[0] == "10 of 30", "three seeds of headline rows"
+    assert cells(table, "plain (bicubic)")[0] == "30 of 30", "three seeds of headline rows"
+    assert cells(table, "nearest")[0] == "10 of 10"
 
 
 def test_quality(runs):
@@ -76,7 +82,7 @@ def test_quality(runs):
 
 
 def test_cost(runs):
-    assert cells(tables.cost(runs), "our SR") == ("20", "30.0", "10.0")
+    assert cells(tables.cost(runs), "our SR") == ("60", "30.0", "30.0")
     assert "abacus" in tables.cost(runs).caption
 
 
@@ -111,8 +117,52 @@ def test_numbers_stand_to_the_right():
     assert table.markdown().splitlines()[1].split(" | ")[1:] == ["--:"] * 6 + [":--"] * 2 + [":-- |"]
 
 
-def test_a_seed_that_is_missing_leaves_a_verdict_open(tmp_path, monkeypatch):
+@pytest.mark.parametrize("short", ["plain", "full"])
+def test_a_seed_that_is_missing_leaves_a_verdict_open(tmp_path, monkeypatch, short):
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    write_records(tmp_path, {"plain": 6, "full": 9})
-    runs = existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "full"))
-    assert tables.verdicts(runs, claims=("C4",)).body[0][2] == "so far supported", "one of three seeds"
+    (whole,) = {"plain", "full"} - {short}
+    right = {"plain": 6, "full": 9}
+
+    def words() -> str:
+        runs = existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "full"))
+        return tables.verdicts(runs, claims=("C4",)).body[0][2]
+
+    write_records(tmp_path, {whole: right[whole]}, seeds=3)
+    write_records(tmp_path, {short: right[short]}, seeds=1)
+    assert words() == "so far supported", "one of three seeds"
+    write_records(tmp_path, {short: right[short]}, seeds=3, folds=1)
+    assert words() == "so far supported", "all seeds, but of one fold only"
+    write_records(tmp_path, {short: right[short]}, seeds=3)
+    assert words() == "supported"
+
+
+def test_what_another_seed_changes(tmp_path, monkeypatch):
+    """Seeds 0 and 1 of the plain student do alike, seed 2 recognises three clips of twelve more."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    store = Store(tmp_path)
+    for fold in range(10):
+        for seed, right in enumerate((6, 6, 9)):
+            store.write(make_record("plain", "rgb", fold, seed=seed, right=right))
+        store.write(make_record("nearest", "rgb", fold))
+    table = tables.between_seeds(existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "nearest")))
+    assert cells(table, "plain (bicubic)", "rgb") == ("25.0", "[+25.0, +25.0]", "2 of 3")
+    assert len(table.body) == 1, "one seed has nothing to differ from"
+
+
+def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
+    """Random draws test half of the clips, some twice; a clip counts once, with the mean of its draws."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6})
+    for draw, right in enumerate((12, 6)):
+        made = make_record("plain", "rgb", draw, right=right, protocol="random")
+        names = [f"actor{actor}_{clip}" for actor in (0, 1) for clip in range(6)] if draw else made.clips
+        groups = ["actor0"] * 6 + ["actor1"] * 6 if draw else made.groups
+        Store(tmp_path).write(dataclasses.replace(made, clips=names, groups=groups))
+    sides = [
+        existing("ixmas6", profile="full", records=tmp_path, rows=("plain",), protocol=p) for p in ("actor", "random")
+    ]
+    table = tables.across_protocols(*sides)
+    assert table.head[2:4] == ("leave one actor out, %", "random clips, %")
+    # actor0: six of twelve right, all right at random; actor1: its first six right, none at random.
+    assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "66.7", "+0.0")
+    assert cells(table, "plain (bicubic)", "rgb")[4] == "18"

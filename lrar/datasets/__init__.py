@@ -43,6 +43,8 @@ def load_clip_set(dataset: str) -> ClipSet:
         return load_folder(Path(dataset))
     if dataset.startswith("folder-"):
         return load_folder(data_folder() / dataset.removeprefix("folder-"))
+    if Path(dataset).is_dir():
+        raise DataError(f"{dataset}: a folder is given as a path with a {os.sep} in it. Write .{os.sep}{dataset}.")
     raise DataError(
         f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, hmdb51, hmdb21, or the path of a folder of class folders."
     )

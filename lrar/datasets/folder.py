@@ -19,7 +19,7 @@ def load_folder(root: Path) -> ClipSet:
 
     Raises:
         DataError: no such folder, no class folders, a class without clips, a group file that names an absent clip
-            or leaves one out, or fewer than two groups.
+            or leaves one out, or fewer than two groups, in all or in a class.
     """
     root = Path(root)
     if not root.is_dir():
@@ -50,6 +50,14 @@ def load_folder(root: Path) -> ClipSet:
             f"{root}: all clips belong to one group, so no split can keep groups apart. "
             "Start file names with the actor or source (anna_01.mp4), or add groups.csv."
         )
+    # A fold holds a group out: a class with one group would be tested by networks that have never seen it.
+    for label, folder in enumerate(folders):
+        if len({clip.group for clip in clips if clip.label == label}) < 2:
+            raise DataError(
+                f"{folder}: all its clips belong to one group, {next(c.group for c in clips if c.label == label)}, so that a "
+                "fold without this group has nothing to learn the class from. Start file names with the actor or source "
+                "(anna_01.mp4), or add groups.csv."
+            )
     return ClipSet(
         dataset=f"folder-{root.resolve().name}",
         classes=tuple(folder.name for folder in folders),
@@ -63,7 +71,7 @@ def _read_groups(root: Path, names: set[str]) -> dict[str, str] | None:
     path = root / "groups.csv"
     if not path.exists():
         return None
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file) if row]
     if any(len(row) != 2 for row in rows):
         raise DataError(f"{path}: each line must read <class>/<video>,<group>.")
