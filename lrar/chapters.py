@@ -14,6 +14,7 @@ import nbformat
 
 from lrar import rerun, trace
 from lrar.clips import atomic_write
+from lrar.records import Store
 from lrar.replay import existing
 from lrar.table import link_numbers
 
@@ -43,8 +44,11 @@ def complete_chapter(path: Path, *, parameters: dict[str, str]) -> None:
 def write_runs(folder: Path, *, parameters: dict[str, str]) -> None:
     """Write the page of all runs of a data set beside its chapters."""
     records = rerun.NOTEBOOKS / parameters["records"]
-    runs = existing(parameters["dataset"], profile=parameters["profile"], records=records)
-    trace.write_runs_page(runs, root=records, folder=folder)
+    asked = {"dataset": parameters["dataset"], "profile": parameters["profile"], "records": records}
+    runs = existing(**asked)
+    protocols = {record.experiment["data"]["protocol"] for record in Store(records).records(runs.dataset)}
+    others = [existing(**asked, protocol=protocol) for protocol in sorted(protocols - {runs.protocol})]
+    trace.write_runs_page(runs, root=records, folder=folder, others=others)
 
 
 def _with_links(outputs: list[nbformat.NotebookNode], address: Callable[[str], str]) -> list[nbformat.NotebookNode]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-from lrar import figures, measured, tables
+from lrar import figures, measured, sensitivity, tables
 from lrar.chapters import spots_html
 from lrar.clips import DataError, atomic_write
 from lrar.experiment import Data
@@ -82,9 +82,9 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "quality.md": fragment(tables.quality(runs)),
         "room.md": room(runs),
         "hmdb_room.md": room(hmdb),
-        "seeds.md": fragment(tables.between_seeds(runs)),
-        "hmdb_seeds.md": fragment(tables.between_seeds(hmdb), HMDB),
-        "protocols.md": fragment(tables.across_protocols(runs, at_random)),
+        "seeds.md": fragment(sensitivity.between_seeds(runs)),
+        "hmdb_seeds.md": fragment(sensitivity.between_seeds(hmdb), HMDB),
+        "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
         "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),

@@ -60,6 +60,10 @@ class Runs:
         """How many seeds a complete row has."""
         return seeds_of(row, PROFILES[self.profile])
 
+    def section(self, row: str) -> str:
+        """What a row's section is called on the page of runs, where the data set's own protocol has the short names."""
+        return row if self.protocol == setting(self.dataset).protocol else f"{self.protocol}-{row}"
+
     def expected(self, row: str) -> int:
         """How many runs a stream of a complete row has."""
         return self.folds * self.seeds(row)

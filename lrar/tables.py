@@ -222,62 +222,6 @@ def told_p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def between_seeds(runs: Runs) -> Table:
-    """What another seed alone changes: rows with several seeds, each two seeds compared as if they were two rows."""
-    body = []
-    for row in runs.rows:
-        for stream in SEEN:
-            pairs = statistics.between_seeds(runs.records, row=row, stream=stream)
-            if pairs:
-                points, low, high = max(pairs)
-                apart = sum(statistics.verdict(*ends) != "inconclusive" for _, *ends in pairs)
-                largest = Traced(
-                    f"{points:.1f}", row=row, says=f"{ROW_NAMES[row]}, {stream}: the largest of {len(pairs)}"
-                )
-                body.append(
-                    (
-                        ROW_NAMES[row],
-                        stream,
-                        largest,
-                        interval(low, high, sign=True),
-                        f"{apart} of {len(pairs)}".replace(" ", FIXED_SPACE),
-                    )
-                )
-    return Table(
-        caption=f"One row against itself, trained with another seed ({setting(runs)}).",
-        head=("row", "stream", "largest difference, points", "95 % interval", "pairs whose interval leaves out 0"),
-        body=tuple(body),
-    )
-
-
-def across_protocols(runs: Runs, other: Runs) -> Table:
-    """The same rows under two protocols, on the clips that both test.
-
-    Args:
-        runs: the records under the first protocol.
-        other: those of the same data set under the second.
-    """
-    body = []
-    for row in runs.rows:
-        for stream in SEEN:
-            sides = [statistics.outcome(side.records, row=row, stream=stream) for side in (runs, other)]
-            if None in sides or (pair := statistics.paired(*map(statistics.by_clip, reversed(sides)))) is None:
-                continue
-            difference, ends, clips = pair
-            points = Traced(f"{signed(100 * difference.mean())}", row=row, says=counted(len(clips), "clip"))
-            accuracies = (
-                f"{100 * np.mean([s.correct[name] for name in clips]):.1f}" for s in map(statistics.by_clip, sides)
-            )
-            span = interval(100 * ends[0], 100 * ends[1], sign=True)
-            body.append((ROW_NAMES[row], stream, *accuracies, points, span, str(len(clips))))
-    names = [PROTOCOL_NAMES.get(side.protocol, side.protocol) for side in (runs, other)]
-    return Table(
-        caption=f"Two protocols on the clips that both test ({DATASET_NAMES.get(runs.dataset, runs.dataset)}).",
-        head=("row", "stream", *(f"{name}, %" for name in names), "points", "95 % interval", "clips"),
-        body=tuple(body),
-    )
-
-
 def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
     """The claims by the fixed rule, one line a claim and stream.
 

@@ -6,11 +6,11 @@ chapter. Numbers in tables lead to its sections.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lrar.clips import atomic_write
-from lrar.names import DATASET_NAMES, ROW_NAMES
+from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, older_than_code, results_csv
 from lrar.replay import Runs
 from lrar.settings import setting
@@ -36,11 +36,12 @@ def beside_chapter(dataset: str) -> Callable[[str], str]:
     return lambda row: f"{PAGE}.html#{anchor(dataset, row)}"
 
 
-def write_runs_page(runs: Runs, *, root: Path, folder: Path) -> Path:
+def write_runs_page(runs: Runs, *, root: Path, folder: Path, others: Iterable[Runs] = ()) -> Path:
     """Write the page and the table of its runs, `results.csv`, into the folder of a data set's chapters.
 
     Args:
         runs: the records of every row.
+        others: records under other protocols, which get sections after these.
         root: of the records.
         folder: where the chapters lie.
 
@@ -48,9 +49,11 @@ def write_runs_page(runs: Runs, *, root: Path, folder: Path) -> Path:
         the page.
     """
     rows = [*dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows), "own"]
-    listed = [record for row in rows for record in runs.of(row)]
+    sections = [(runs, row) for row in rows]
+    sections += [(other, row) for other in others for row in rows if other.of(row)]
+    listed = [record for its_runs, row in sections for record in its_runs.of(row)]
     makers = list(dict.fromkeys(maker(record) for record in listed))
-    parts = [_opening(runs), *(_section(runs, row, makers, root=root, folder=folder) for row in rows)]
+    parts = [_opening(runs), *(_section(*each, makers, root=root, folder=folder) for each in sections)]
     if makers:
         body = tuple((letter(number), *made) for number, made in enumerate(makers))
         table = Table(caption="", head=("made on", "machine", "Python and libraries"), body=body)
@@ -84,7 +87,10 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
     expected = runs.folds if row == "own" else 2 * runs.expected(row)
     older = [record for record in records if older_than_code(record)]
     there = [f"{len(records)} of {expected or '?'} runs exist."]
-    if row in PAIRS:
+    name = ROW_NAMES[row]
+    if runs.section(row) != row:
+        name = f"{name}, {PROTOCOL_NAMES[runs.protocol]}"
+    elif row in PAIRS:
         baseline, claim = PAIRS[row]
         link = f"[{ROW_NAMES[baseline]}](#{anchor(runs.dataset, baseline)})"
         there.append(f"{claim} sets this row against {link}, clip by clip.")
@@ -95,7 +101,7 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
     if records:
         commands += [run_command(runs, records[0]), audit_command(records[0])] if row != "own" else []
     parts = [
-        f"({anchor(runs.dataset, row)})=\n## {ROW_NAMES[row]}",
+        f"({anchor(runs.dataset, runs.section(row))})=\n## {name}",
         " ".join(there),
         "```bash\n" + "\n".join(commands) + "\n```",
     ]
@@ -114,7 +120,7 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
             "made again by",
         )
         body = tuple(_line(runs, record, makers, root=root, folder=folder) for record in records)
-        table = Table(caption=f"Every run of {ROW_NAMES[row]}.", head=head, body=body)
+        table = Table(caption=f"Every run of {name}.", head=head, body=body)
         parts.append(table.directive(kind="lrar-runs"))
     return "\n\n".join(parts)
 

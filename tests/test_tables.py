@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from made_up import make_record, write_records
 
-from lrar import tables
+from lrar import sensitivity, tables
 from lrar.records import Store
 from lrar.replay import existing
 from lrar.tables import Table
@@ -144,7 +144,7 @@ def test_what_another_seed_changes(tmp_path, monkeypatch):
         for seed, right in enumerate((6, 6, 9)):
             store.write(make_record("plain", "rgb", fold, seed=seed, right=right))
         store.write(make_record("nearest", "rgb", fold))
-    table = tables.between_seeds(existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "nearest")))
+    table = sensitivity.between_seeds(existing("ixmas6", profile="full", records=tmp_path, rows=("plain", "nearest")))
     assert cells(table, "plain (bicubic)", "rgb") == ("25.0", "[+25.0, +25.0]", "2 of 3")
     assert len(table.body) == 1, "one seed has nothing to differ from"
 
@@ -161,7 +161,7 @@ def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
     sides = [
         existing("ixmas6", profile="full", records=tmp_path, rows=("plain",), protocol=p) for p in ("actor", "random")
     ]
-    table = tables.across_protocols(*sides)
+    table = sensitivity.across_protocols(*sides)
     assert table.head[2:4] == ("leave one actor out, %", "random clips, %")
     # actor0: six of twelve right, all right at random; actor1: its first six right, none at random.
     assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "66.7", "+0.0")

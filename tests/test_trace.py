@@ -5,9 +5,11 @@ import re
 import shlex
 
 import pytest
-from made_up import write_records
+from made_up import make_record, write_records
 
 from lrar import cli, trace
+from lrar.chapters import write_runs
+from lrar.records import Store
 from lrar.replay import existing
 from lrar.studies import ROWS
 
@@ -19,6 +21,23 @@ def page(tmp_path_factory):
     write_records(root, {"plain": 6, "attention_transfer": 9}, folds=3)
     runs = existing("ixmas6", profile="full", records=root)
     return trace.write_runs_page(runs, root=root, folder=folder / "chapters" / "ixmas6"), root
+
+
+def test_runs_under_another_protocol_have_sections_of_their_own(tmp_path):
+    write_records(tmp_path / "records", {"plain": 6}, folds=1)
+    made = [
+        Store(tmp_path / "records").write(make_record("plain", "rgb", draw, protocol="random")) for draw in range(2)
+    ]
+    write_runs(
+        tmp_path / "chapters", parameters={"dataset": "ixmas6", "profile": "full", "records": tmp_path / "records"}
+    )
+    text = (tmp_path / "chapters" / "runs.md").read_text()
+    actor, random = text.split("(runs-ixmas6-random-plain)=")
+    assert actor.count("plain-rgb-fold0-seed0-") == 2 and all(path.name not in actor for path in made)
+    assert all(f"records/ixmas6/full/{path.name}>" in random for path in made)
+    assert "## plain (bicubic), random clips" in random
+    assert "lrar study full --dataset ixmas6 --protocol random --rows plain" in random
+    assert "2 of 30 runs exist" in random
 
 
 def test_each_record_is_listed_with_its_file(page):
