@@ -30,8 +30,11 @@ def between_seeds(runs: Runs) -> Table:
                 )
             )
     return Table(
-        caption=f"One row against itself, trained with another seed ({setting(runs)}).",
-        head=("row", "stream", "largest difference, points", "95 % interval", "pairs whose interval leaves out 0"),
+        caption=(
+            f"One row against itself with another seed: the largest difference, and how many pairs of seeds have an interval "
+            f"without 0 ({setting(runs)})."
+        ),
+        head=("row", "stream", "points", "95 % interval", "pairs apart"),
         body=tuple(body),
     )
 
@@ -65,14 +68,10 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
             points = signed(100 * difference.mean())
             body.append((ROW_NAMES[row], stream, *accuracies, points, span, str(len(clips))))
     return Table(
-        caption=f"Two protocols on the clips that both test ({DATASET_NAMES.get(runs.dataset, runs.dataset)}).",
-        head=(
-            "row",
-            "stream",
-            *(f"{PROTOCOL_NAMES[side.protocol]}, %" for side in (runs, other)),
-            "points",
-            "95 % interval",
-            "clips",
+        caption=(
+            f"Accuracy in percent, {PROTOCOL_NAMES[runs.protocol]} and {PROTOCOL_NAMES[other.protocol]}, on the clips that "
+            f"both test ({DATASET_NAMES.get(runs.dataset, runs.dataset)})."
         ),
+        head=("row", "stream", runs.protocol, other.protocol, "points", "95 % interval", "clips"),
         body=tuple(body),
     )

@@ -162,7 +162,7 @@ def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
         existing("ixmas6", profile="full", records=tmp_path, rows=("plain",), protocol=p) for p in ("actor", "random")
     ]
     table = sensitivity.across_protocols(*sides)
-    assert table.head[2:4] == ("leave one actor out, %", "random clips, %")
+    assert table.head[2:4] == ("actor", "random")
     # actor0: six of twelve right, all right at random; actor1: its first six right, none at random.
     assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "66.7", "+0.0")
     assert cells(table, "plain (bicubic)", "rgb")[4] == "18"
