@@ -13,7 +13,17 @@ from conftest import names_file_and_remedy
 from lrar import clips, provenance
 from lrar.clips import DataError
 from lrar.provenance import DECIDING_MODULES, code_digest
-from lrar.records import RESULT_COLUMNS, Record, Store, manifest, older_than_code, read_record, results_csv, write_index
+from lrar.records import (
+    COMMITTED,
+    RESULT_COLUMNS,
+    Record,
+    Store,
+    manifest,
+    older_than_code,
+    read_record,
+    results_csv,
+    write_index,
+)
 
 
 def record(identity: str = "0123456789abcdef", **changes) -> Record:
@@ -238,3 +248,9 @@ def test_provenance_names_code_libraries_and_machine():
     assert made["libraries"]["torch"][0].isdigit()
     assert "threads" in made["machine"]
     json.dumps(made)
+
+
+def test_the_committed_records_are_those_of_their_manifest_and_index():
+    """A record that was changed, added or taken away by hand is noticed."""
+    assert json.loads((COMMITTED / "manifest.json").read_text()) == manifest(COMMITTED)
+    assert (COMMITTED / "results.csv").read_text() == results_csv(Store(COMMITTED).records())
