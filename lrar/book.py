@@ -27,13 +27,11 @@ from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
 from lrar.lighter import keep_used_icons, without_unused_mathjax
 from lrar.pages import write_fragments
-from lrar.rerun import with_install_cell
+from lrar.rerun import FAILED, NOTEBOOKS, committed_notebooks, with_install_cell
 from lrar.tidy import BookError, tidy
 from lrar.trace import PAGE as RUNS_PAGE
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ROOT / "notebooks"
-FAILED = ".failed.ipynb"
 BOOK = ROOT / "book"
 DATASETS = ("synthetic", "ixmas6", "hmdb21")
 
@@ -103,11 +101,6 @@ def _kept(partial: Path, notebook: Path, target: Path) -> Path:
     if target != notebook:
         os.replace(partial, target)
     return target if target != notebook else partial
-
-
-def committed_notebooks() -> list[Path]:
-    """The chapters in order, without what a failed execution has left beside them."""
-    return [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if not path.name.endswith(FAILED)]
 
 
 def table_of_contents(datasets: Sequence[str], *, out: Path = BOOK) -> tuple[Path, bool]:

@@ -13,6 +13,7 @@ from lrar import provenance
 from lrar.measured import SCRIPTS, measurement
 from lrar.pages import BOOK, START, readme_table, readme_with
 from lrar.records import Store, older_than_code, results_csv
+from lrar.rerun import committed_notebooks
 
 SHOWING = ("canvas", "dots", "figures", "names", "pixels", "replay", "statistics", "studies", "table", "tables")
 STAMP = "lrar"
@@ -58,9 +59,7 @@ def _stale_pages(root: Path) -> list[str]:
     if START in readme and readme_with(readme_table(root), readme) != readme:
         lines.append("README.md: its table is not what the records give. Run: lrar records --write")
     now = showing_digest()
-    for path in sorted((BOOK.parent / "notebooks").glob("*.ipynb")):
-        if path.name.endswith(".failed.ipynb"):  # what an execution that failed has left
-            continue
+    for path in committed_notebooks(BOOK.parent / "notebooks"):
         if older := changed_since(nbformat.read(path, as_version=4).metadata.get(STAMP, {}), now):
             lines.append(f"{path.name}: older than {', '.join(older)}. Run: make notebooks")
     digests = provenance.code_digest()

@@ -4,7 +4,6 @@ A page under `book/` is prose that a person wrote; where a number belongs, it in
 which is made anew before every build and never committed. The README's table of verdicts comes from here too.
 """
 
-import csv
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-from lrar import figures, measured, sensitivity, tables
+from lrar import figures, literature, measured, sensitivity, tables
 from lrar.chapters import spots_html
 from lrar.clips import DataError, atomic_write
 from lrar.experiment import Data
@@ -28,7 +27,6 @@ BOOK = Path(__file__).parents[1] / "book"
 DATASET = "ixmas6"  # whose verdicts come first: its study is the older one
 HMDB = "hmdb21"  # the part of the paper's own data set that was at hand
 TWO_PROTOCOLS = ("plain", "full", "teacher")  # rows that were run on random clips too
-PAPER_COLUMNS = ("data", "table", "row", "stream", "value", "note")
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
 
 ON_HMDB = """On HMDB-21: 922 clips of HMDB-51 in colour, 21 of its 51 classes, the three official splits, 12x16 pixels, I3D with Kinetics-400
@@ -89,8 +87,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
         "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),
         "hmdb_room_plain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("teacher",)), HMDB),
-        "published_ixmas.md": fragment(published("IXMAS")),
-        "published_hmdb.md": fragment(published("HMDB-51")),
+        "published_ixmas.md": fragment(literature.published("IXMAS")),
+        "published_hmdb.md": fragment(literature.published("HMDB-51")),
         "claims.png": figures.claim_differences(runs),
     }
     for claim in CLAIMS:
@@ -123,7 +121,7 @@ def fragment(table: Table, dataset: str = DATASET) -> str:
 
 def accuracies(runs: Runs, study: str, *, data: str) -> str:
     """The accuracies of a study's table, beside the paper's on all of the data set where a reader has typed them in."""
-    table = tables.accuracy(runs, rows=TABLES[study], paper=paper_values(study, data=data))
+    table = tables.accuracy(runs, rows=TABLES[study], paper=literature.paper_values(study, data=data))
     return fragment(table, runs.dataset)
 
 
@@ -278,43 +276,3 @@ def settings(dataset: str = DATASET) -> str:
                 value = str(getattr(values, field.name))
                 lines.append((f"`{kind.__name__}.{field.name}`", value, meanings.get(field.name, "")))
     return Table(caption="", head=("field", "value", "meaning"), body=tuple(lines)).markdown() + "\n"
-
-
-def published(data: str, path: Path = BOOK / "literature.csv") -> Table:
-    """The literature's values on one data set, as `literature.csv` has them."""
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.DictReader(file) if line["data"] == data]
-    columns = ("method", "resolution", "streams", "accuracy", "notes", "source")
-    return Table(
-        caption=f"Published, on {data}; read in the source named.",
-        head=("method", "resolution", "streams", "accuracy, %", "notes", "source"),
-        body=tuple(tuple(line[column] for column in columns) for line in lines),
-    )
-
-
-def paper_values(table: str, *, data: str, path: Path = BOOK / "paper_values.csv") -> dict[tuple[str, str], str]:
-    """The paper's own values of one of our tables, by row and stream, where a reader has typed them in.
-
-    Args:
-        table: a study.
-        data: the paper's data set, `IXMAS` or `HMDB-51`.
-        path: the file.
-
-    Raises:
-        DataError: the file lacks a column, or says two things of one cell.
-    """
-    if not path.exists():
-        return {}
-    values: dict[tuple[str, str], str] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = csv.DictReader(file)
-        if missing := [name for name in PAPER_COLUMNS if name not in (lines.fieldnames or ())]:
-            raise DataError(f"{path}: no column {missing[0]}. Its first line must read {','.join(PAPER_COLUMNS)}.")
-        for line in lines:
-            if (line["table"], line["data"]) != (table, data):
-                continue
-            cell = line["row"], line["stream"]
-            if cell in values:
-                raise DataError(f"{path}: two values of {', '.join(cell)}, {data}, table {table}. Keep one.")
-            values[cell] = f"{line['value']} ({line['note']})" if line["note"] else line["value"]
-    return values

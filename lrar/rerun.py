@@ -21,6 +21,7 @@ from lrar.table import Table, counted
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
+FAILED = ".failed.ipynb"  # ending of what an execution that failed leaves beside a notebook
 INSTALL_CELL = "install"
 MEANINGS = {
     "dataset": "whose clips: `synthetic`, `ixmas6`, `ixmas`, `hmdb21`, `hmdb51`, or `folder-NAME` for a folder of your own",
@@ -35,6 +36,11 @@ import importlib.util
 if importlib.util.find_spec("lrar") is None:
     source = {source}
     %pip install --quiet {{source}}"""
+
+
+def committed_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
+    """The chapters in order, without what a failed execution has left beside them."""
+    return [path for path in sorted(folder.glob("*.ipynb")) if not path.name.endswith(FAILED)]
 
 
 def install_source(repository: str) -> str:

@@ -8,7 +8,6 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -192,17 +191,17 @@ def verdict(low: float, high: float) -> str:
     return "inconclusive"
 
 
-def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, tuple[float, float], list[str]] | None:
+def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
     """How much better one outcome is than another, clip by clip.
 
     Returns:
-        differences `(N,)`, the interval of their mean, and the clips that both were tested on; None where there are none.
+        differences `(N,)`, groups `(N,)` and names of the clips that both were tested on; None where there are none.
     """
     common = sorted(a.correct.keys() & b.correct.keys())
     if not common:
         return None
     difference = np.array([a.correct[key] - b.correct[key] for key in common])
-    return difference, bootstrap_interval(difference, np.array([a.group[key] for key in common])), common
+    return difference, np.array([a.group[key] for key in common]), common
 
 
 def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> Comparison | None:
@@ -218,7 +217,8 @@ def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) 
     _of_one_kind(records)
     if (pair := paired(a, b)) is None:
         return None
-    difference, (low, high), common = pair
+    difference, groups, common = pair
+    low, high = bootstrap_interval(difference, groups)
     gained, lost, p_value = _first_seed(records, row=row, baseline=baseline, stream=stream)
     return Comparison(
         difference=100 * float(difference.mean()),
@@ -244,36 +244,6 @@ def _first_seed(records: list[Record], *, row: str, baseline: str, stream: str) 
             gained, lost = int((pair[0] > 0).sum()), int((pair[0] < 0).sum())
             return gained, lost, float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
     return 0, 0, float("nan")
-
-
-def between_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[tuple[float, float, float]]:
-    """What another seed alone does: the difference of a row to itself, for each two of its seeds.
-
-    Returns:
-        difference in points, never negative, and its 95 % interval, for each pair.
-    """
-    chosen = [record for record in records if record.row == row and record.probabilities]
-    seeds = sorted({record.seed for record in chosen})
-    outcomes = [outcome([record for record in chosen if record.seed == seed], row=row, stream=stream) for seed in seeds]
-    differences = []
-    for a, b in combinations([its for its in outcomes if its is not None], 2):
-        if pair := paired(a, b):
-            points, low, high = (100 * float(value) for value in (pair[0].mean(), *pair[1]))
-            differences.append((points, low, high) if points >= 0 else (-points, -high, -low))
-    return differences
-
-
-def by_clip(result: Outcome) -> Outcome:
-    """An outcome whose clips count once, however many folds tested them."""
-    shares: dict[str, list[float]] = defaultdict(list)
-    group, fold = {}, {}
-    for key, share in result.correct.items():
-        name = key.split(":", 1)[1]
-        shares[name].append(share)
-        group[name], fold[name] = result.group[key], result.fold[key]
-    return dataclasses.replace(
-        result, correct={name: float(np.mean(values)) for name, values in shares.items()}, group=group, fold=fold
-    )
 
 
 def table(

@@ -210,7 +210,7 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     caption = (
         f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({setting(runs)}). "
         "Points and interval are over all seeds of both rows. Clips gained and lost, and McNemar's p, compare the first "
-        "seed of each, so they can point the other way; they decide nothing."
+        "seed that both have, so they can point the other way; they decide nothing."
     )
     return Table(caption=caption, head=head, body=tuple(body))
 

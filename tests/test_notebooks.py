@@ -9,7 +9,7 @@ import pytest
 
 from lrar import book, rerun
 
-PATHS = book.committed_notebooks()
+PATHS = rerun.committed_notebooks()
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from made_up import write_records
 
-from lrar import pages
+from lrar import literature, pages
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
 from lrar.replay import existing
@@ -85,7 +85,9 @@ def test_settings_have_meanings():
 
 
 def test_published_values_are_those_of_the_file():
-    assert ("93.7" in pages.published("IXMAS").markdown()) and ("93.7" not in pages.published("HMDB-51").markdown())
+    assert ("93.7" in literature.published("IXMAS").markdown()) and (
+        "93.7" not in literature.published("HMDB-51").markdown()
+    )
 
 
 def test_a_readers_values_of_the_paper(tmp_path):
@@ -98,17 +100,20 @@ def test_a_readers_values_of_the_paper(tmp_path):
         "IXMAS,attention,joint,both,4.5,",
     ]
     path.write_text("\n".join(lines) + "\n")
-    assert pages.paper_values("full", data="IXMAS", path=path) == {("full", "both"): "12.3 (made up)"}
-    assert pages.paper_values("full", data="HMDB-51", path=path) == {("full", "both"): "45.6", ("full", "rgb"): "7.8"}
-    assert pages.paper_values("attention", data="IXMAS", path=path) == {("joint", "both"): "4.5"}
-    assert pages.paper_values("full", data="IXMAS", path=tmp_path / "none.csv") == {}
+    assert literature.paper_values("full", data="IXMAS", path=path) == {("full", "both"): "12.3 (made up)"}
+    assert literature.paper_values("full", data="HMDB-51", path=path) == {
+        ("full", "both"): "45.6",
+        ("full", "rgb"): "7.8",
+    }
+    assert literature.paper_values("attention", data="IXMAS", path=path) == {("joint", "both"): "4.5"}
+    assert literature.paper_values("full", data="IXMAS", path=tmp_path / "none.csv") == {}
     path.write_text("\n".join([*lines, lines[1]]) + "\n")
     with pytest.raises(DataError, match="two values of full, both, IXMAS"):
-        pages.paper_values("full", data="IXMAS", path=path)
+        literature.paper_values("full", data="IXMAS", path=path)
     path.write_text("table,row,value,note\n")
     with pytest.raises(DataError, match="no column data"):
-        pages.paper_values("full", data="IXMAS", path=path)
-    assert pages.paper_values("full", data="IXMAS") == {}, "the committed file holds no value: none is known"
+        literature.paper_values("full", data="IXMAS", path=path)
+    assert literature.paper_values("full", data="IXMAS") == {}, "the committed file holds no value: none is known"
 
 
 def test_what_there_is_to_win_back(tmp_path, monkeypatch):

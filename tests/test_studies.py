@@ -83,14 +83,15 @@ def start(folder: Path, *, company: int = 1, workers: int = 1, hang: int = 0) ->
     program = folder / "program.py"
     program.write_text(PROGRAM.format(tests=str(Path(__file__).parent)))
     command = [sys.executable, program, folder / "records", folder / "log", company, workers, hang]
-    return subprocess.Popen(
-        list(map(str, command)),
-        stdout=subprocess.PIPE,
-        stderr=open(folder / "errors", "w"),
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    with open(folder / "errors", "w") as errors:
+        return subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
 
 
 def networks(listed) -> set[str]:
