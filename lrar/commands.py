@@ -20,7 +20,7 @@ from lrar.datasets import data_folder, load_clip_set
 from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
 from lrar.records import COMMITTED, Record, Store, manifest, older_than_code, write_index
-from lrar.running import run
+from lrar.running import fold_of, run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
@@ -124,7 +124,10 @@ def study(arguments: argparse.Namespace) -> int:
         identity(task.experiment)
         for task in tasks("all", arguments.dataset, protocol=arguments.protocol, profile=profile)
     }
-    print_tables([record for record in Store(arguments.records).records() if record.id in identities])
+    # Records of clips that have changed since are kept, and have no part in these tables.
+    fingerprint = fold_of(listed[0].experiment.data)[0].fingerprint
+    records = Store(arguments.records).records()
+    print_tables([record for record in records if record.id in identities and record.fingerprint == fingerprint])
     return 0
 
 

@@ -130,3 +130,13 @@ def test_compression_without_a_tool_names_the_remedy(tmp_path, monkeypatch, arch
     with pytest.raises(DataError) as error:
         unpack_hmdb51(archives, tmp_path / "hmdb51")
     assert names_file_and_remedy(error, archives[0], "Install unar")
+
+
+def test_a_video_goes_to_its_class_folder(tmp_path):
+    name = "a_walk_f_cm_np1_ri_med_0.avi"
+    (tmp_path / "a.rar").write_bytes(rar({"walk.rar": rar({name: b"x"}), "other.rar": rar({f"run/{name}": b"x"})}))
+    unpack_hmdb51([tmp_path / "a.rar"], tmp_path / "hmdb51")
+    found = {
+        path.relative_to(tmp_path / "hmdb51" / "videos").as_posix() for path in (tmp_path / "hmdb51").rglob("*.avi")
+    }
+    assert found == {f"walk/{name}", f"run/{name}"}

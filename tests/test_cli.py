@@ -346,3 +346,54 @@ def test_the_index_of_other_records_leaves_the_readme_alone(capsys, tmp_path, mo
     monkeypatch.setattr("lrar.commands.COMMITTED", tmp_path)
     call(capsys, "records", "--write", "--records", tmp_path)
     assert told == [tmp_path]
+
+
+def test_audit_uses_nothing_that_was_trained_before(capsys, ixmas, tmp_path, trainings):
+    records = ("--records", tmp_path / "records")
+    assert call(capsys, "run", "full", *QUICK, *records)[0] == 0
+    (path,) = (tmp_path / "records").glob("*/full/full-*.json")
+    trainings.clear()
+    assert call(capsys, "audit", "--experiment", path.stem.rsplit("-", 1)[-1], *records)[0] == 0
+    assert sorted(training.kind for training in trainings) == ["recognizer", "recognizer", "super_resolution"]
+
+
+def test_a_record_that_was_taken_away_or_put_in_is_named(capsys, ixmas, tmp_path, trainings):
+    records = ("--records", tmp_path / "records")
+    assert call(capsys, "run", "plain", *QUICK, *records)[0] == 0
+    (path,) = (tmp_path / "records").glob("*/*/*.json")
+    added = path.with_name(f"added-{path.name}")
+    shutil.copy(path, added)
+    code, _, lines = call(capsys, "records", *records)
+    assert code == 1 and len(lines) == 1 and added.name in lines[0]
+    added.unlink()
+    path.unlink()
+    code, _, lines = call(capsys, "records", *records)
+    assert code == 1 and len(lines) == 1 and path.name in lines[0]
+
+
+def test_check_names_frames_of_odd_and_of_other_sizes(capsys, ixmas, tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "ixmas"
+    shutil.copytree(ixmas, folder)
+    odd = write_video(folder / "alba2_07_walk_cam0_frames_0101_0110.avi", render(action=0, actor=0)[:, :31, :23])
+    monkeypatch.setenv("LRAR_DATA", str(folder.parent))
+    code, _, lines = call(capsys, "data", "check", "ixmas6")
+    assert code == 2 and len(lines) == 2
+    assert str(odd) in lines[0] and "31x23 frames do not divide by 4" in lines[0]
+    assert "several frame sizes (1 of 31x23, 18 of 32x24)" in lines[1]
+
+
+def test_a_study_of_changed_clips_shows_those_alone(capsys, ixmas, tmp_path, monkeypatch, trainings):
+    """The older records are kept; pooled with the new ones they would end the study with a complaint."""
+    shutil.copytree(ixmas, tmp_path / "data" / "ixmas")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
+    command = ("study", "full", *QUICK, "--rows", "plain", "--workers", 1, "--records", tmp_path / "records")
+    for changed in (False, True):
+        if changed:
+            clips = tmp_path / "data" / "ixmas"
+            shutil.copy(min(clips.glob("amel1_07_*")), min(clips.glob("alba1_07_*")))
+        load_data.cache_clear()
+        code, out, lines = call(capsys, *command)
+        assert (code, lines) == (0, []), lines
+        assert "plain" in out
+    assert len(list((tmp_path / "records").glob("*/full/*.json"))) == 4
+    load_data.cache_clear()

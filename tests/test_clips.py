@@ -9,7 +9,7 @@ import pytest
 from conftest import names_file_and_remedy, render, write_video
 
 from lrar import clips
-from lrar.clips import Clip, ClipSet, DataError, atomic_write, cache_folder, decode, load_videos
+from lrar.clips import Clip, ClipSet, DataError, atomic_write, cache_folder, decode, fit, load_videos
 from lrar.datasets import load_clip_set
 
 VIDEO = render(action=0, actor=0)
@@ -229,3 +229,9 @@ def test_shapes_are_readable(ixmas, cache):
     load_videos(load_clip_set("ixmas6"))
     (shapes,) = cache.glob("videos/ixmas6-*/shapes.json")
     assert json.loads(shapes.read_text()) == [[10, 32, 24, 1]] * 18
+
+
+def test_a_small_frame_is_the_mean_of_areas():
+    frame = np.full((48, 64), 100, np.uint8)
+    frame[0, 0] = 180
+    assert fit(frame, size=(12, 16))[0, 0] == 105  # one of sixteen pixels

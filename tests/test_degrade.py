@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrar.degrade import DOWNSAMPLERS, UPSCALERS, downsample, quantize, upscale
+from lrar.degrade import DOWNSAMPLERS, UPSCALERS, downsample, quantize, shrink_to, upscale
 
 
 def keys(x: np.ndarray) -> np.ndarray:
@@ -110,3 +110,14 @@ def test_errors():
         downsample(torch.zeros(1, 1, 64, 48), kernel="lanczos")
     with pytest.raises(ValueError, match="'lanczos' is no upscaler; known: nearest, area, bicubic"):
         upscale(torch.zeros(1, 1, 16, 12), method="lanczos")
+
+
+def test_shrunk_by_a_whole_number_it_is_the_downsampler():
+    frames = torch.rand(2, 1, 64, 48, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(shrink_to(frames, size=(16, 12)), downsample(frames))
+
+
+def test_bicubic_by_hand():
+    row = torch.tensor([0.0, 0, 1, 0, 0, 0, 0, 0]).expand(1, 1, 8, 8)
+    x = 3 / 8  # pixel 8 of HR stands at (8 + 0.5) / 4 - 0.5 = 1.625 of LR; a = -0.75
+    assert (upscale(row)[0, 0, 16, 8] * 255).item() == round(255 * (1.25 * x**3 - 2.25 * x**2 + 1))

@@ -103,5 +103,4 @@ def test_descent_brings_the_student_to_the_teacher(name):
     before.backward()
     with torch.no_grad():
         after = loss(student - 0.1 * student.grad, teacher)
-    assert teacher.grad is None
     assert after < before

@@ -146,3 +146,24 @@ def test_bad_arguments(capsys, arguments, part):
 
 def test_a_folder_without_videos(capsys, tmp_path):
     assert "no videos in this folder" in complaint(capsys, "predict", tmp_path)
+
+
+def test_the_answer_to_a_video_is_the_mean_over_its_windows(tmp_path):
+    frames = np.concatenate([render_clip(clip)[..., 0] for clip in CLIPS])
+    answer = predict(*load_student("synthetic"), write_video(tmp_path / "long.avi", frames, rate=25), by_window=True)
+    windows = [list(window["probabilities"].values()) for window in answer["windows"]]
+    assert len(windows) > 2 and np.ptp(windows, axis=0).max() > 0.1
+    assert np.allclose(list(answer["probabilities"].values()), np.mean(windows, axis=0), atol=2e-5)
+    assert answer["frames"] == len(frames)
+
+
+def test_crop_looks_at_that_part_of_the_frame(capsys, tmp_path):
+    clip = render_clip(CLIPS[0])[..., 0]
+    wide = np.full((len(clip), 100, 200), 255, np.uint8)
+    wide[:, 30:94, 120:168] = clip
+    command = ("predict", "--student", "synthetic", "--format", "json")
+    alone = json.loads(call(capsys, *command, write_video(tmp_path / "a.avi", clip, rate=25))[1])[0]
+    part = json.loads(
+        call(capsys, *command, "--crop", "30,120,64,48", write_video(tmp_path / "b.avi", wide, rate=25))[1]
+    )[0]
+    assert part["probabilities"] == alone["probabilities"]

@@ -12,7 +12,8 @@ from conftest import names_file_and_remedy
 
 from lrar import clips, provenance
 from lrar.clips import DataError
-from lrar.provenance import DECIDING_MODULES, code_digest
+from lrar.experiment import to_dict
+from lrar.provenance import DECIDING_MODULES, code_digest, deciding_modules
 from lrar.records import (
     COMMITTED,
     RESULT_COLUMNS,
@@ -24,6 +25,8 @@ from lrar.records import (
     results_csv,
     write_index,
 )
+from lrar.settings import PROFILES
+from lrar.studies import ROWS, STUDIES, data_of
 
 
 def record(identity: str = "0123456789abcdef", **changes) -> Record:
@@ -254,3 +257,33 @@ def test_the_committed_records_are_those_of_their_manifest_and_index():
     """A record that was changed, added or taken away by hand is noticed."""
     assert json.loads((COMMITTED / "manifest.json").read_text()) == manifest(COMMITTED)
     assert (COMMITTED / "results.csv").read_text() == results_csv(Store(COMMITTED).records())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "row", "stream", "there", "absent"),
+    [
+        (
+            "synthetic",
+            "plain",
+            "rgb",
+            {"datasets/synthetic", "datasets/performer"},
+            {"i3d", "views", "distillation", "super_resolution", "flow"},
+        ),
+        (
+            "ixmas6",
+            "full",
+            "flow",
+            {"datasets/ixmas", "distillation", "super_resolution", "flow"},
+            {"i3d", "datasets/synthetic"},
+        ),
+        ("hmdb21", "plain", "rgb", {"datasets/hmdb51", "i3d", "views"}, {"datasets/ixmas", "datasets/folder", "flow"}),
+        ("folder-mine", "plain", "rgb", {"datasets/folder"}, {"datasets/hmdb51", "i3d"}),
+    ],
+)
+def test_what_could_change_a_result(dataset, row, stream, there, absent):
+    full = PROFILES["full"]
+    made = STUDIES[ROWS[row]][row](data_of(dataset, protocol="actor", fold=0, profile=full), stream, full)
+    modules = deciding_modules(to_dict(made))
+    assert there | {"training", "protocols", "recognizer"} <= modules and not absent & modules
+    if made.super_resolution:
+        assert "super_resolution" in deciding_modules(to_dict(made.super_resolution))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import names_file_and_remedy
 from filelock import Timeout
 from small_experiments import DATA, RECIPE, network, student, teacher
@@ -13,17 +14,19 @@ from lrar import running
 from lrar.clips import DataError
 from lrar.degrade import shrink_to
 from lrar.experiment import from_dict, identity
+from lrar.flow import optical_flow
 from lrar.records import Store
 from lrar.running import (
     fold_of,
     load_data,
+    new_recognizer,
     pairs_of,
     run,
     stream_of,
     trained_recognizer,
     weights_path,
 )
-from lrar.streams import PUBLISHED, low_resolution, to_tensor, to_video
+from lrar.streams import PUBLISHED, low_resolution, seen_frames, to_tensor, to_video
 from lrar.training import Distillation, evaluate
 
 
@@ -216,3 +219,45 @@ def test_a_larger_data_set_is_shrunk_for_everyone(ixmas, tmp_path, monkeypatch):
         assert len({identity(of_network), identity(network(data)), identity(network())}) == 3
     with pytest.raises(ValueError, match="rows is for source 'hr'"):
         student(rows=16)
+
+
+def test_what_an_experiment_says_reaches_the_network_and_its_training(ixmas, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(running, "fit", lambda *seen, **options: given.append((*seen, options)) or [1.0])
+    weights, recipe = Distillation(logit=0.3, temperature=2.0, feature=0.7), replace(RECIPE, dropout=0.25)
+    own = student(
+        replace(DATA, kernel="area"),
+        source="bicubic",
+        super_resolution=None,
+        attention="temporal",
+        heads=2,
+        distillation=weights,
+        recipe=recipe,
+        seed=5,
+    )
+    run(own, store=Store(tmp_path / "records"))
+    model, stream, *_, options = given[-1]
+    assert (model.attention.variant, model.attention.first.heads, model.dropout.p) == ("temporal", 2, 0.25)
+    assert (options["weights"], options["recipe"], options["seed"]) == (weights, recipe, 5)
+    assert np.array_equal(stream[0], seen_frames(load_data("ixmas6", 1)[0], source="bicubic", kernel="area"))
+    first, other = (new_recognizer(replace(own, seed=seed), classes=3, stream=stream).head.weight for seed in (5, 6))
+    assert torch.equal(model.head.weight, first) and not torch.equal(first, other)
+    flow = stream_of(teacher(stream="flow", flow_method="dis-fast"), store=Store(tmp_path / "records"))
+    assert np.array_equal(flow[0], optical_flow(load_data("ixmas6", 1)[0], method="dis-fast"))
+
+
+def test_restoration_is_measured_on_clips_that_training_has_not_seen(ixmas, tmp_path, trainings, monkeypatch):
+    measured = []
+    monkeypatch.setattr(running, "restoration_quality", lambda *, high, **_: measured.extend(high) or {})
+    run(network(), store=Store(tmp_path / "records"))
+    videos, fold = fold_of(DATA)
+    assert [clip.tobytes() for clip in measured] == [videos[i].tobytes() for i in fold.test]
+
+
+def test_weights_go_by_data_and_by_the_code_that_decides_them(cache, monkeypatch):
+    now, first = running.code_digest(), weights_path(teacher(), "data")
+    assert weights_path(teacher(), "other data") != first
+    monkeypatch.setattr(running, "code_digest", lambda: now | {"training": "another"})
+    assert weights_path(teacher(), "data") != first
+    monkeypatch.setattr(running, "code_digest", lambda: now | {"flow": "another"})
+    assert weights_path(teacher(), "data") == first, "rgb does not depend on flow"

@@ -1,5 +1,7 @@
 """From records to numbers, on cases whose answer is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -200,3 +202,52 @@ def test_table():
     assert lines.loc["both"].accuracy == 100
     assert lines.loc["both"].seconds == pytest.approx(2 * np.mean([2, 4, 2, 2]))
     assert table(records, rows=["absent"]).empty
+
+
+@pytest.mark.parametrize("change", [{"dataset": "another"}, {"protocol": "random"}, {"every": 5}])
+def test_runs_of_several_kinds_are_not_pooled(change):
+    with pytest.raises(DataError, match="cannot be pooled"):
+        outcome([record("new", "10"), record("new", "10", **change)], row="new", stream="rgb")
+
+
+def test_runs_of_two_data_sets_or_studies_are_not_fused():
+    rgb, flow = record("new", "10"), record("new", "10", stream="flow")
+    assert fused_records([rgb, record("new", "10", stream="flow", dataset="another")]) == []
+    assert fused_records([rgb, dataclasses.replace(flow, study="another")]) == []
+
+
+def test_a_group_that_several_folds_test_is_one_group():
+    runs = [
+        record(row, hits, fold=fold, groups="ab") for row, hits in (("new", "10"), ("old", "00")) for fold in range(4)
+    ]
+    result = compare(runs, row="new", baseline="old", stream="rgb")
+    assert (result.low, result.high, result.verdict) == (0, 100, "inconclusive")  # two groups, however many folds
+
+
+def test_an_end_that_is_zero_reads_zero():
+    values = np.array([2 / 3 - 1 / 3, 1 / 3 - 0, 1 / 3 - 1] * 3)  # of three seeds; their sum is 0, in floats it is not
+    assert values[:3].sum() != 0
+    assert bootstrap_interval(values, np.repeat(list("abc"), 3)) == (0, 0)
+
+
+@pytest.mark.parametrize("rows", [("new", "new"), ("new", "old")])
+def test_clips_of_other_content_are_neither_pooled_nor_compared(rows):
+    runs = [record(rows[0], "10"), dataclasses.replace(record(rows[1], "10", seed=1), fingerprint="changed")]
+    with pytest.raises(DataError, match="changed between these runs"):
+        compare([*runs, *([record("old", "10")] * (rows[1] == "new"))], row="new", baseline="old", stream="rgb")
+
+
+def test_mcnemar_is_of_the_first_seed_that_both_rows_have():
+    runs = [record("new", "0000", seed=0), record("new", "1100", seed=1), record("new", "1111", seed=2)]
+    runs += [record("old", "0000", seed=1), record("old", "0000", seed=2)]
+    result = compare(runs, row="new", baseline="old", stream="rgb")
+    assert (result.gained, result.lost, result.p_value) == (2, 0, 0.5)
+    result = compare([runs[0], runs[3]], row="new", baseline="old", stream="rgb")
+    assert (result.gained, result.lost) == (0, 0) and np.isnan(result.p_value)
+
+
+def test_the_interval_of_a_row_is_over_groups_not_over_groups_and_folds():
+    line = table(
+        [record("new", "10", fold=fold, groups="ab") for fold in range(4)], rows=["new"], streams=["rgb"]
+    ).iloc[0]
+    assert (line.low, line.high) == (0, 100)

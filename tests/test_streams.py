@@ -10,6 +10,7 @@ from lrar import streams
 from lrar.clips import Clip, ClipSet, Videos, load_videos
 from lrar.datasets import load_clip_set
 from lrar.flow import optical_flow
+from lrar.running import load_data
 from lrar.streams import low_resolution, make_stream, seen_frames, to_tensor, to_video
 from lrar.studies import FLOW_METHOD
 from lrar.super_resolution import VideoSuperResolution
@@ -193,3 +194,20 @@ def test_unknown_names(tmp_path):
     with pytest.raises(ValueError, match="'magic' is no flow method"):
         make_stream(videos, source="bicubic", stream="flow", flow_method="magic", cache=tmp_path)
     assert not list((tmp_path / "streams").glob("*.npy"))
+
+
+def test_streams_go_by_size_and_code(ixmas, monkeypatch):
+    videos, now = load_data("ixmas6", 1), streams.code_digest()
+    keys = [
+        streams.make_stream(videos, source=source, stream="rgb", **options).key
+        for source, options in (
+            ("hr", {}),
+            ("hr", {"rows": 16}),
+            ("nearest", {}),
+            ("nearest", {"enlarge": 1}),
+            ("nearest", {"shrink": 8}),
+        )
+    ]
+    monkeypatch.setattr(streams, "code_digest", lambda: now | {"degrade": "another"})
+    keys.append(streams.make_stream(videos, source="nearest", stream="rgb").key)
+    assert len(set(keys)) == len(keys)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from dask.distributed import LocalCluster
 from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
+from lrar.running import load_data
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
 from lrar.streams import SCALE
@@ -339,3 +341,18 @@ def test_threads_of_one_process_do_not_draw_from_each_other(ixmas, tmp_path):
         together = list(pool.map(lambda task: run_task(task, tmp_path / "together", 1), listed))
     for task, record in zip(listed, together, strict=True):
         assert run_task(task, tmp_path / "alone", 1).losses == record.losses
+
+
+def test_a_study_of_changed_clips_is_run_again(tiny_data, cache, tmp_path, trainings, monkeypatch):
+    shutil.copytree(tiny_data, tmp_path / "data")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
+    load_data.cache_clear()
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))
+    old = dict(run_study(listed, root=tmp_path / "records"))
+    clips = tmp_path / "data" / "ixmas"
+    shutil.copy(min(clips.glob("amel1_07_*")), min(clips.glob("alba1_07_*")))
+    load_data.cache_clear()
+    new = dict(run_study(listed, root=tmp_path / "records"))
+    assert len(trainings) == 2 * len(listed)
+    assert all(new[task].fingerprint != old[task].fingerprint for task in listed)
+    load_data.cache_clear()

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import render
 
 from lrar import training
+from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
 from lrar.flow import optical_flow
 from lrar.recognizer import Recognition, Recognizer
 from lrar.streams import Stream
@@ -267,3 +269,43 @@ def test_flow_stream_trains():
     model = make_model(stream="flow", in_channels=2)
     assert np.isfinite(fit(model, flow, labels, np.arange(8), recipe=TINY, seed=0)).all()
     assert np.isfinite(evaluate(model, flow, np.arange(8), recipe=TINY)).all()
+
+
+def test_the_loss_is_its_formula(one_thread):
+    stream, labels = eight_clips()
+    bright = Stream(frames=255 - stream.frames, starts=stream.starts, lengths=stream.lengths)
+    recipe = replace(TINY, batch=8, learning_rate=0.0, label_smoothing=0.2)
+    weights = Distillation(logit=0.25, temperature=2.0, feature=2.0, attention_transfer=3.0)
+    own, taught_by = make_model(attention="joint"), make_model()
+    with torch.no_grad():
+        taught_by.head.bias.copy_(torch.tensor([2.0, -2.0]))
+    options = {"teacher": taught_by, "teacher_stream": bright, "weights": weights}
+    (loss,) = fit(own, stream, labels, np.arange(8), recipe=recipe, seed=0, **options)
+    (draw,) = training_draws(stream, np.arange(8), recipe=recipe, generator=np.random.default_rng(0))
+    with torch.no_grad():
+        seen, taught = own.train()(cut(stream, draw)), taught_by.eval()(cut(bright, draw))
+    expected = (
+        0.75 * F.cross_entropy(seen.logits, torch.from_numpy(labels[draw.clips]), label_smoothing=0.2)
+        + 0.25 * logit_loss(seen.logits, taught.logits, temperature=2.0)
+        + 2 * feature_loss(seen.pooled, taught.pooled)
+        + 3 * attention_transfer_loss(seen.features, taught.features)
+    )
+    assert loss == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_steps_are_those_of_adamw_on_one_cycle(one_thread):
+    stream, labels = eight_clips()
+    recipe = replace(TINY, epochs=4, batch=8, weight_decay=0.5, label_smoothing=0.2)
+    model, by_hand = make_model(), make_model()
+    fit(model, stream, labels, np.arange(8), recipe=recipe, seed=0)
+    generator = np.random.default_rng(0)
+    optimiser = torch.optim.AdamW(by_hand.parameters(), lr=recipe.learning_rate, weight_decay=0.5)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=recipe.learning_rate, total_steps=4, pct_start=0.2)
+    for _ in range(4):
+        (draw,) = training_draws(stream, np.arange(8), recipe=recipe, generator=generator)
+        optimiser.zero_grad()
+        logits = by_hand.train()(cut(stream, draw)).logits
+        F.cross_entropy(logits, torch.from_numpy(labels[draw.clips]), label_smoothing=0.2).backward()
+        optimiser.step()
+        schedule.step()
+    torch.testing.assert_close(model.head.weight, by_hand.head.weight, rtol=0, atol=1e-5)
