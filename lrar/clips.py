@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
+COPY_AGAIN = "Copy it again from its source, or remove it."
+
 
 class DataError(Exception):
     """The data is not as it should be. The message names the file and the remedy, on one line."""
@@ -129,8 +131,56 @@ def fit(frame: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(cropped, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
+def frames(path: Path, *, parallel: bool = False) -> Iterator[tuple[av.VideoFrame, float]]:
+    """The frames of a video file, one at a time, each with the frames a second that the file states (0 if it does not).
+
+    Args:
+        path: any file that FFmpeg reads.
+        parallel: decode several frames at once; a broken file then need not fail at the same frame each time.
+
+    Raises:
+        DataError: missing, empty, truncated, no video, or fewer than two frames.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. Check the path.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty. {COPY_AGAIN}")
+    read = shown = 0
+    try:
+        with av.open(str(path)) as container:
+            # FFmpeg draws text files as video of a terminal.
+            if not container.streams.video or container.format.name == "tty":
+                raise DataError(f"{path}: no video in this file. Give a video, or remove it from the folder.")
+            stream = container.streams.video[0]
+            if parallel:
+                stream.thread_type = "AUTO"
+            announced, rate = stream.frames, float(stream.average_rate or 0)
+            for packet in container.demux(stream):
+                read += packet.size > 0  # the last packet is empty: it asks the decoder for what it has kept back
+                for frame in packet.decode():
+                    shown += 1
+                    yield frame, rate
+    except (av.error.FFmpegError, ValueError, EOFError) as error:
+        reason = str(error).split(":")[0].split("]")[-1].strip() or type(error).__name__
+        raise DataError(
+            f"{path}: cannot be decoded as a video ({reason}, after {shown} frames). {COPY_AGAIN}"
+        ) from error
+    # Not every frame need be shown: an edit list trims a video and leaves what it cuts away in the file.
+    if read < announced:
+        raise DataError(f"{path}: truncated, {read} of {announced} frames. {COPY_AGAIN}")
+    if shown < 2:
+        raise DataError(f"{path}: {shown} frame(s); motion needs at least 2. Remove it, or give a longer video.")
+
+
+def upright(frame: av.VideoFrame, *, grey: bool) -> np.ndarray:
+    """A frame as a person sees it, uint8 `(H, W)`, one channel (BT.601 luma), or `(H, W, 3)`, RGB."""
+    image = frame.to_ndarray(format="gray" if grey else "rgb24")
+    # A telephone held upright films lying down, and notes how to turn it.
+    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation else image
+
+
 def decode(path: Path, *, grey: bool, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Decode a video file.
+    """Decode a video file, upright.
 
     Args:
         path: any file that FFmpeg reads.
@@ -141,41 +191,14 @@ def decode(path: Path, *, grey: bool, size: tuple[int, int] | None = None) -> np
         uint8 `(T, H, W, C)` with C = 1 or 3 (RGB).
 
     Raises:
-        DataError: missing, empty, truncated, no video, or fewer than two frames.
+        DataError: see `frames`; and where the frame size changes inside the file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file. Check the path.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty. Copy it again from its source.")
-    frames: list[np.ndarray] = []
-    try:
-        with av.open(str(path)) as container:
-            # FFmpeg draws text files as video of a terminal.
-            if not container.streams.video or container.format.name == "tty":
-                raise DataError(f"{path}: no video in this file. Remove it from the folder.")
-            stream = container.streams.video[0]
-            announced = stream.frames
-            for frame in container.decode(stream):
-                array = frame.to_ndarray(format="gray" if grey else "rgb24")
-                frames.append(array if size is None else fit(array, size=size))
-    except DataError:
-        raise
-    except (av.error.FFmpegError, ValueError, EOFError) as error:
-        reason = str(error).split(":")[0].split("]")[-1].strip() or type(error).__name__
-        raise DataError(
-            f"{path}: cannot be decoded as a video ({reason}, after {len(frames)} frames). "
-            "Copy it again from its source, or remove it."
-        ) from error
-    if announced and len(frames) < announced:
-        raise DataError(
-            f"{path}: truncated, {len(frames)} of {announced} frames. Copy it again from its source, or remove it."
-        )
-    if len(frames) < 2:
-        raise DataError(f"{path}: {len(frames)} frame(s); motion needs at least 2. Remove the file.")
-    if len({frame.shape for frame in frames}) > 1:
+    images = (upright(frame, grey=grey) for frame, _ in frames(path))
+    kept = [image if size is None else fit(image, size=size) for image in images]
+    if len({image.shape for image in kept}) > 1:
         raise DataError(f"{path}: the frame size changes inside the file. Encode it again with one size.")
-    video = np.stack(frames)
+    video = np.stack(kept)
     return video[..., None] if grey else video  # (T, H, W, C)
 
 

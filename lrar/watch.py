@@ -11,14 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from lrar.clips import DataError, fit
+from lrar.clips import DataError, fit, frames, upright
 from lrar.small import Card
 from lrar.streams import SCALE, low_resolution, to_video
 
 RATE = 25  # frames a second of the clips that students are trained on; what comes faster is thinned
 WHOLE = 12  # seconds: the longest of those clips; up to here a video is read as one, as they were
 SECONDS, STEP = 3, 1  # of a window: their usual length; and how much later the next one begins
-COPY_AGAIN = "Copy it again from its source, or remove it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +68,8 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
     Raises:
         DataError: missing, empty, truncated, no video, or fewer than two frames.
     """
-    frames = _low_frames(Path(path), card, region)
-    rate = next(frames)
+    low_frames = _low_frames(Path(path), card, region)
+    rate = next(low_frames)
     step = max(round(STEP * rate), 1)
     length = max(round(SECONDS * rate), step + 2)
     margin = (length - step) // 2  # frames before those that are a window's own, at least 1
@@ -81,7 +80,7 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
         low = np.stack([frame for _, frame in part])
         return Window(start=part[0][0], end=part[-1][0], low=low, own=own, rate=rate)
 
-    for frame in frames:
+    for frame in low_frames:
         waiting.append(frame)
         if len(waiting) < enough:
             continue
@@ -98,47 +97,23 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
 
 def _low_frames(path: Path, card: Card, region: Region | None) -> Iterator:
     """First the number of frames a second, then each frame with its time, uint8 `(h, w, C)`."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file. Check the path.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty. Copy it again from its source.")
-    count = 0
-    try:
-        with av.open(str(path)) as container:
-            # FFmpeg draws text files as video of a terminal.
-            if not container.streams.video or container.format.name == "tty":
-                raise DataError(f"{path}: no video in this file. Give a video, or remove it from the folder.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            announced, rate = stream.frames, float(stream.average_rate or RATE)
+    due = None
+    for count, (frame, stated) in enumerate(frames(path, parallel=True)):
+        rate = stated or RATE
+        if not count:
             yield min(rate, RATE)
-            due = None
-            for count, frame in enumerate(container.decode(stream), start=1):
-                time = frame.time if frame.time is not None else (count - 1) / rate
-                if due is None:
-                    due = time
-                if time + 1e-3 < due:
-                    continue
-                due = max(due + 1 / RATE, time)
-                yield time, _to_low(frame, path, card, region)
-    except DataError:
-        raise
-    except (av.error.FFmpegError, ValueError, EOFError) as error:
-        reason = str(error).split(":")[0].split("]")[-1].strip() or type(error).__name__
-        raise DataError(
-            f"{path}: cannot be decoded as a video ({reason}, after {count} frames). {COPY_AGAIN}"
-        ) from error
-    if count < 0.9 * announced:  # edits may hide some
-        raise DataError(f"{path}: truncated, {count} of {announced} frames. {COPY_AGAIN}")
-    if count < 2:
-        raise DataError(f"{path}: {count} frame(s); motion needs at least 2. Give a longer video.")
+        time = frame.time if frame.time is not None else count / rate
+        if due is None:
+            due = time
+        if time + 1e-3 < due:
+            continue
+        due = max(due + 1 / RATE, time)
+        yield time, _to_low(frame, path, card, region)
 
 
 def _to_low(frame: av.VideoFrame, path: Path, card: Card, region: Region | None) -> np.ndarray:
-    """One frame, upright, as the student sees it, uint8 `(h, w, C)`."""
-    image = frame.to_ndarray(format="gray" if card.channels == 1 else "rgb24")  # (H, W) or (H, W, 3)
-    if frame.rotation:  # a telephone held upright films lying down
-        image = np.rot90(image, frame.rotation // 90)
+    """One frame as the student sees it, uint8 `(h, w, C)`."""
+    image = upright(frame, grey=card.channels == 1)
     if region is not None:
         height, width = image.shape[:2]
         if region.top + region.rows > height or region.left + region.columns > width:
@@ -146,5 +121,5 @@ def _to_low(frame: av.VideoFrame, path: Path, card: Card, region: Region | None)
                 f"{path}: --crop reaches beyond its frames of {height}x{width} (rows x columns). Give a smaller region."
             )
         image = image[region.top : region.top + region.rows, region.left : region.left + region.columns]
-    high = fit(np.ascontiguousarray(image), size=(card.size[0] * SCALE, card.size[1] * SCALE))
+    high = fit(image, size=(card.size[0] * SCALE, card.size[1] * SCALE))
     return to_video(low_resolution(high.reshape(1, *high.shape[:2], card.channels)))[0]

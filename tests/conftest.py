@@ -8,6 +8,7 @@ import contextlib
 import functools
 import http.server
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +48,27 @@ def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: s
             container.mux(stream.encode(frame.reformat(format=pixels)))
         container.mux(stream.encode(None))
     return path
+
+
+def film_upright(path: Path, video: np.ndarray) -> Path:
+    """An MP4 as a telephone held upright makes it: frames stored lying down, and beside them how to turn them."""
+    write_video(path, np.rot90(video, axes=(1, 2)), codec="libx264", pixels="yuv420p", rate=25)
+    content = path.read_bytes()
+    matrix = content.index(b"tkhd") + 44
+    turn = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content[:matrix] + turn + content[matrix + 36 :])
+    return path
+
+
+def trim(path: Path, *, cut: int, rate: int = 25) -> None:
+    """Hide the first frames of an MP4 by its edit list, as programs do that cut without encoding again."""
+    content = path.read_bytes()
+    entry = content.index(b"elst") + 12
+    duration, start = struct.unpack(">2i", content[entry : entry + 8])  # of the film's clock, and of the track's
+    clock = struct.unpack(">i", content[(at := content.index(b"mvhd") + 16) : at + 4])[0]
+    track = struct.unpack(">i", content[(at := content.index(b"mdhd") + 16) : at + 4])[0]
+    edited = struct.pack(">2i", duration - cut * clock // rate, start + cut * track // rate)
+    path.write_bytes(content[:entry] + edited + content[entry + 8 :])
 
 
 def render(*, action: int, actor: int, view: int = 0, frames: int = FRAMES) -> np.ndarray:

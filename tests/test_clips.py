@@ -6,7 +6,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
-from conftest import names_file_and_remedy, render, write_video
+from conftest import film_upright, names_file_and_remedy, render, trim, write_video
 
 from lrar import clips
 from lrar.clips import Clip, ClipSet, DataError, atomic_write, cache_folder, decode, fit, load_videos
@@ -59,6 +59,21 @@ def test_size_crops_around_the_centre_and_averages(tmp_path):
     colours = decode(path, grey=False, size=(48, 32))
     assert colours.shape == (2, 48, 32, 3)
     assert np.all(colours[:, 2:] == 100)
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_video_filmed_upright(tmp_path, grey):
+    video = np.repeat(np.repeat(VIDEO, 4, axis=1), 4, axis=2)
+    frames = decode(film_upright(tmp_path / "upright.mp4", video), grey=grey).astype(int)
+    assert frames.shape == (10, 128, 96, 1 if grey else 3)
+    assert np.abs(frames - video[..., None]).mean() < 4, "compressed, but the same way up"
+
+
+def test_what_an_edit_list_cuts_away_is_not_shown(tmp_path):
+    path = write_video(tmp_path / "a.mp4", VIDEO, codec="libx264", pixels="yuv420p", rate=25)
+    whole = decode(path, grey=True)
+    trim(path, cut=4)
+    assert np.array_equal(decode(path, grey=True), whole[4:])
 
 
 def test_odd_sizes_are_decoded_but_no_set_may_hold_them(tmp_path):

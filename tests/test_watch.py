@@ -1,11 +1,9 @@
 """Any video as a student sees it: the same LR as in the data sets, every frame once, and a line where it cannot be."""
 
-import struct
-
 import av
 import numpy as np
 import pytest
-from conftest import names_file_and_remedy, write_video
+from conftest import film_upright, names_file_and_remedy, write_video
 
 from lrar.clips import DataError
 from lrar.datasets.synthetic import load_synthetic, render_clip
@@ -77,14 +75,7 @@ def test_a_region_beyond_the_frame_is_named(tmp_path):
 
 
 def test_a_video_filmed_upright(tmp_path, rendered):
-    """A telephone stores the frame lying down, and beside it how to turn it."""
-    turned = np.ascontiguousarray(np.rot90(rendered[..., 0], axes=(1, 2)))
-    path = write_video(tmp_path / "upright.mp4", turned, codec="libx264", pixels="yuv420p", rate=25)
-    content = path.read_bytes()
-    matrix = content.index(b"tkhd") + 44
-    rotation = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
-    path.write_bytes(content[:matrix] + rotation + content[matrix + 36 :])
-    (window,) = all_of(path)
+    (window,) = all_of(film_upright(tmp_path / "upright.mp4", rendered[..., 0]))
     expected = to_video(low_resolution(rendered)).astype(int)
     assert np.abs(window.low - expected).mean() < 4, "compressed, but the same way up"
 
