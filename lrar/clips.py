@@ -2,7 +2,7 @@
 
 Videos are decoded with PyAV into one flat file of bytes that is memory-mapped ever after: training never
 touches a codec, and a data set larger than memory costs no more memory than a small one. The cache is keyed
-by the content of the files, so a changed, added or removed video gives another cache.
+by the content of the files and by the code that reads them, so a changed, added or removed video gives another cache.
 """
 
 import dataclasses
@@ -268,8 +268,10 @@ def load_videos(
     Raises:
         DataError: on the first clip that cannot be used. Nothing half-written remains.
     """
+    from lrar.provenance import code_digest  # which needs this module
+
     fingerprint = clip_set.fingerprint()
-    folder = (cache or cache_folder()) / "videos" / f"{clip_set.dataset}-{fingerprint}"
+    folder = (cache or cache_folder()) / "videos" / f"{clip_set.dataset}-{fingerprint}-{code_digest()['clips']}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
         with FileLock(folder.with_suffix(".lock")):

@@ -199,6 +199,7 @@ def browser(launch):
 def html() -> Path:
     """The built book."""
     if chosen := os.environ.get("LRAR_BOOK"):
+        assert (Path(chosen) / "index.html").is_file(), f"LRAR_BOOK: {chosen} holds no built book"
         return Path(chosen)
     from lrar.book import build_book
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import film_upright, names_file_and_remedy, render, trim, write_video
 
-from lrar import clips
+from lrar import clips, provenance
 from lrar.clips import Clip, ClipSet, DataError, atomic_write, cache_folder, decode, fit, load_videos
 from lrar.datasets import load_clip_set
 
@@ -129,6 +129,14 @@ def test_each_bad_file_gives_one_line_and_leaves_nothing(tmp_path):
     assert len(load_videos(clip_set_of(good), cache=tmp_path / "cache")) == 1
 
 
+def test_videos_are_decoded_again_by_other_code(ixmas, cache, monkeypatch):
+    first = load_videos(load_clip_set("ixmas6"))
+    monkeypatch.setattr(provenance, "code_digest", lambda: {"clips": "0123456789ab"})
+    monkeypatch.setattr(clips, "decode", lambda *_, **__: np.zeros((2, 32, 24, 1), np.uint8))
+    second = load_videos(load_clip_set("ixmas6"))
+    assert first[0].any() and not second[0].any()
+
+
 def test_videos_are_decoded_once_and_mapped(ixmas, cache, monkeypatch):
     clip_set = load_clip_set("ixmas6")
     first = load_videos(clip_set)
@@ -186,12 +194,12 @@ def test_one_changed_byte_is_seen(tmp_path):
 
 def test_a_killed_decoding_is_begun_anew(tmp_path):
     path = write_video(tmp_path / "a.avi", VIDEO)
-    fingerprint = clip_set_of(path).fingerprint()
-    rest = tmp_path / "cache" / "videos" / f".folder-some-{fingerprint}.part"
-    rest.mkdir(parents=True)
+    load_videos(clip_set_of(path), cache=tmp_path / "cache")
+    (whole,) = (tmp_path / "cache" / "videos").glob("*/")
+    rest = whole.rename(whole.with_name(f".{whole.name}.part"))
     (rest / "frames.u8").write_bytes(b"half")
     assert np.array_equal(load_videos(clip_set_of(path), cache=tmp_path / "cache")[0][..., 0], VIDEO)
-    assert not rest.exists()
+    assert not rest.exists() and whole.exists()
 
 
 def test_progress_sees_every_clip_once(ixmas):
