@@ -78,7 +78,9 @@ def test_one_archive_after_the_other_but_none_twice(tmp_path, archives):
     assert len(load_hmdb51(root).clips) == sum(map(len, NAMES.values()))
 
 
-@pytest.mark.parametrize("name", ["../escaped.avi", "walk/../../escaped.avi", "/escaped/walk.avi", "..\\escaped.avi"])
+@pytest.mark.parametrize(
+    "name", ["../escaped.avi", "walk/../../escaped.avi", "/escaped/walk.avi", "..\\escaped.avi", "C:walk.avi"]
+)
 @pytest.mark.parametrize("nested", [False, True])
 def test_members_that_point_outside_are_refused(tmp_path, name, nested):
     bad = rar({"walk/good.avi": b"good", name: b"bad"})

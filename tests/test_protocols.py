@@ -1,6 +1,7 @@
 """Folds: nobody stands on both sides who must not, and every clip is tested."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,13 @@ def test_random_takes_a_tenth_of_each_class_five_times():
     assert len({tuple(fold.test) for fold in divided}) == 5
     # That is its weakness: actors, even performances, stand on both sides.
     assert groups_of(clips, divided[0].train) & groups_of(clips, divided[0].test)
+
+
+def test_random_leaves_a_class_something_to_learn_from():
+    clips = clip_set(groups=1, takes=1, classes=3, cameras=None)
+    few = replace(clips, clips=(*clips.clips, replace(clips.clips[0], name="another")))  # 2, 1 and 1 clips
+    for fold in folds(few, "random"):
+        assert [few.clips[i].label for i in fold.test] == [0]
 
 
 def test_random_is_the_same_every_time():

@@ -154,6 +154,18 @@ def test_a_run_in_progress_elsewhere(ixmas, tmp_path, trainings):
     assert kinds(trainings) == ["recognizer"]
 
 
+def test_what_another_process_made_while_this_one_waited_is_not_made_again(ixmas, tmp_path, trainings):
+    class Late(Store):
+        def lock(self, identity):
+            Store(self.root).write(replace(record, row="elsewhere"))
+            return super().lock(identity)
+
+    record = run(teacher(), store=Store(tmp_path / "first"))
+    trainings.clear()
+    assert run(teacher(), store=Late(tmp_path / "records"), row="here").row == "elsewhere"
+    assert kinds(trainings) == []
+
+
 def test_a_failed_training_leaves_no_record(ixmas, tmp_path, trainings, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("out of memory")

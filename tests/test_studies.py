@@ -224,6 +224,16 @@ def test_a_study_runs_once_and_leaves_an_index(ixmas, tmp_path, trainings):
     assert folders == {"ixmas6/full": 12, "ixmas6/super_resolution": 2}
 
 
+def test_a_worker_in_another_folder_writes_where_it_was_told(ixmas, tmp_path, trainings, monkeypatch):
+    """As a worker of a cluster is, which has a working folder of its own."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for _ in run_study(tasks("full", "ixmas6", profile=TINY, rows=("plain",)), root=Path("records")):
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(list((tmp_path / "records").glob("ixmas6/full/*.json"))) == 4
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_what_a_task_depends_on_stands_under_its_own_row(ixmas, tmp_path, trainings):
     (task, *_) = tasks("full", "ixmas6", profile=TINY, rows=("full",))
     run_task(task, tmp_path, 1)
