@@ -24,7 +24,7 @@ from lrar.names import ROW_NAMES
 from lrar.replay import Runs
 from lrar.studies import CLAIMS
 from lrar.table import signed
-from lrar.tables import comparisons, difference, is_complete, setting, told_accuracy
+from lrar.tables import comparisons, difference, is_complete, told_accuracy, told_setting
 
 LINES = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
@@ -142,21 +142,23 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     if not dots:
         return nothing_yet(runs)
     said = "; ".join(f"{dot.name}, {dot.stream}: {dot.value:.1f}" for dot in dots)
-    alt = f"Accuracy in percent with 95 % intervals, {setting(runs)}. {said}."
-    figure = draw_dots(dots, label=f"accuracy, %\n({setting(runs)})")
-    return picture(figure, alt=alt, spots=dot_spots(dots, unit=" %"), label=f"Accuracies, {setting(runs)}")
+    alt = f"Accuracy in percent with 95 % intervals, {told_setting(runs)}. {said}."
+    figure = draw_dots(dots, label=f"accuracy, %\n({told_setting(runs)})")
+    return picture(figure, alt=alt, spots=dot_spots(dots, unit=" %"), label=f"Accuracies, {told_setting(runs)}")
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
     """Forest plot: every row less its baseline on the same clips, with 95 % intervals and a line at 0."""
     pairs = {ROW_NAMES.get(row, row): (row, baseline) for row in tuple(rows) or runs.rows}
-    return _forest(runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points\n({setting(runs)})")
+    return _forest(
+        runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points\n({told_setting(runs)})"
+    )
 
 
 def claim_differences(runs: Runs) -> Image:
     """Forest plot of the claims: the effect of each, with 95 % intervals and a line at 0."""
     pairs = {claim.name: (claim.row, claim.baseline) for claim in CLAIMS}
-    return _forest(runs, pairs, label=f"effect, points\n({setting(runs)})")
+    return _forest(runs, pairs, label=f"effect, points\n({told_setting(runs)})")
 
 
 def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> Image:
@@ -202,9 +204,9 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
             said.append(f"{ROW_NAMES.get(row, row)}, {stream}: {mean[0]:.2f} to {mean[-1]:.2f}")
         ax.set(title=stream, xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 0].set_ylabel(f"training loss\n({setting(runs)})")
+    axes[0, 0].set_ylabel(f"training loss\n({told_setting(runs)})")
     legend(figure, axes[0, 0])
-    return picture(figure, alt=f"Training loss by epoch, {setting(runs)}, first to last. {'; '.join(said)}.")
+    return picture(figure, alt=f"Training loss by epoch, {told_setting(runs)}, first to last. {'; '.join(said)}.")
 
 
 def confusion(runs: Runs, *, row: str, stream: str) -> Image:
@@ -225,13 +227,13 @@ def confusion(runs: Runs, *, row: str, stream: str) -> Image:
     figure, axes = canvas(height=1.4 + 0.36 * len(classes))
     options = {"xticklabels": classes, "yticklabels": classes, "cbar_kws": {"label": "% of the true class"}}
     sns.heatmap(share, ax=axes[0, 0], cmap="cividis", vmin=0, vmax=100, annot=True, fmt=".0f", **options)
-    axes[0, 0].set(xlabel="answer", ylabel="truth", title=f"{ROW_NAMES.get(row, row)}, {stream} ({setting(runs)})")
+    axes[0, 0].set(xlabel="answer", ylabel="truth", title=f"{ROW_NAMES.get(row, row)}, {stream} ({told_setting(runs)})")
     axes[0, 0].tick_params(axis="x", rotation=45)
     plt.setp(axes[0, 0].get_xticklabels(), ha="right", rotation_mode="anchor")
     wrong = share * (1 - np.eye(len(classes)))
     truth, answer = np.unravel_index(np.argmax(wrong), wrong.shape)
     worst = f"{classes[truth]} taken for {classes[answer]}, {wrong[truth, answer]:.0f} %" if wrong.any() else "none"
-    what = f"Confusion matrix of {ROW_NAMES.get(row, row)}, {stream}, {setting(runs)}"
+    what = f"Confusion matrix of {ROW_NAMES.get(row, row)}, {stream}, {told_setting(runs)}"
     spots = [
         Spot(
             (answer, truth),
@@ -248,6 +250,6 @@ def nothing_yet(runs: Runs) -> Image:
     """What stands in a figure's place while it has no records."""
     figure, axes = canvas(height=1)
     axes[0, 0].set_axis_off()
-    text = f"No records yet ({setting(runs)})."
+    text = f"No records yet ({told_setting(runs)})."
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", transform=axes[0, 0].transAxes)
     return picture(figure, alt=text)

@@ -164,7 +164,7 @@ def verdict_table(
 
 def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str], str] | None) -> str:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
-    words = tables.verdict(result, runs, row=claim.row, baseline=claim.baseline)
+    words = tables.told_verdict(result, runs, row=claim.row, baseline=claim.baseline)
     mark = "**" if stream == claim.stream else "*"
     if result is None:
         return f"{mark}{words}{mark}"

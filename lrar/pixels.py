@@ -13,7 +13,7 @@ from lrar.figures import DASHES, nothing_yet
 from lrar.replay import Runs
 from lrar.streams import to_tensor
 from lrar.studies import PIXEL_ROWS
-from lrar.tables import SEEN, setting, told_accuracy
+from lrar.tables import SEEN, told_accuracy, told_setting
 
 NUDGE = dict(zip(SEEN, (0.94, 1.0, 1.06), strict=True))  # so that intervals do not cover each other
 
@@ -51,7 +51,7 @@ def curve(runs: Runs) -> Image:
         xlim=(6, 6144),
         ylim=(0, 100),
         xlabel="pixels of a frame",
-        ylabel=f"accuracy, %\n({setting(runs)})",
+        ylabel=f"accuracy, %\n({told_setting(runs)})",
     )
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
@@ -62,7 +62,7 @@ def curve(runs: Runs) -> Image:
         inset.imshow(of_pixels(frame, size), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         inset.set_axis_off()
     legend(figure, ax)
-    what = f"Accuracy against pixels, {setting(runs)}"
+    what = f"Accuracy against pixels, {told_setting(runs)}"
     alt = f"{what}, with 95 % intervals, below a rendered frame of each size. {'; '.join(said)}."
     return picture(figure, alt=alt, spots=spots, label=what)
 

@@ -12,7 +12,7 @@ from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record
 from lrar.replay import Runs
 from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
-from lrar.tables import SEEN, setting
+from lrar.tables import SEEN, told_setting
 
 
 def pairs_of_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[tuple[float, float, float]]:
@@ -59,7 +59,7 @@ def between_seeds(runs: Runs) -> Table:
     return Table(
         caption=(
             f"One row against itself with another seed: the largest difference, and how many pairs of seeds have an interval "
-            f"without 0 ({setting(runs)})."
+            f"without 0 ({told_setting(runs)})."
         ),
         head=("row", "stream", "points", "95 % interval", "pairs apart"),
         body=tuple(body),

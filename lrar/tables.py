@@ -1,5 +1,6 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, out_of, si
 SEEN = ("rgb", "flow", "both")
 
 
-def setting(runs: Runs) -> str:
+def told_setting(runs: Runs) -> str:
     """Data set and protocol, for captions."""
     dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
     return f"{dataset}, {PROTOCOL_NAMES.get(runs.protocol, runs.protocol)}"
@@ -72,7 +73,7 @@ def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> b
     return seeds and result.folds >= runs.folds
 
 
-def verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
+def told_verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
     """The verdict in words: not yet final while folds or seeds are missing, and marked on synthetic data."""
     if result is None:
         return "not run yet"
@@ -109,7 +110,7 @@ def coverage(runs: Runs) -> Table:
         ]
         body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
     return Table(
-        caption=f"Runs that exist ({setting(runs)}, profile {runs.profile}).",
+        caption=f"Runs that exist ({told_setting(runs)}, profile {runs.profile}).",
         head=("row", "rgb runs", "flow runs", "the rest is made by"),
         body=tuple(body),
     )
@@ -123,7 +124,7 @@ def divisions(runs: Runs) -> Table:
             groups = len(set(record.groups))
             folds[record.fold] = (record.fold_name, str(groups), str(record.n_train), str(len(record.clips)))
     return Table(
-        caption=f"The folds that have records ({setting(runs)}).",
+        caption=f"The folds that have records ({told_setting(runs)}).",
         head=("held out", "groups held out", "training clips", "test clips"),
         body=tuple(folds[fold] for fold in sorted(folds)),
     )
@@ -157,7 +158,7 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: Mapping[tuple[str, 
         body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
-        caption=f"Accuracy ({setting(runs)}). Spread is the standard deviation over folds; seconds train one run.",
+        caption=f"Accuracy ({told_setting(runs)}). Spread is the standard deviation over folds; seconds train one run.",
         head=(*head, *(("the paper's, all classes, %",) if paper else ())),
         body=tuple(body),
     )
@@ -208,7 +209,7 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     ]
     head = ("row", "stream", "points", "95 % interval", "it lies", "clips +/−", "p", "folds", "seeds")
     caption = (
-        f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({setting(runs)}). "
+        f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({told_setting(runs)}). "
         "Points and interval are over all seeds of both rows. Clips gained and lost, and McNemar's p, compare the first "
         "seed that both have, so they can point the other way; they decide nothing."
     )
@@ -234,7 +235,7 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
     body = [_verdict_line(runs, claim, stream) for claim in chosen for stream in streams]
     force = " Synthetic clips support no claim." if runs.dataset == "synthetic" else ""
     return Table(
-        caption=f"Verdict ({setting(runs)}).{force}",
+        caption=f"Verdict ({told_setting(runs)}).{force}",
         head=("claim", "stream", "verdict", "points", "95 % interval", "folds", "seeds"),
         body=tuple(body),
     )
@@ -242,7 +243,7 @@ def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] =
 
 def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
-    words = verdict(result, runs, row=claim.row, baseline=claim.baseline)
+    words = told_verdict(result, runs, row=claim.row, baseline=claim.baseline)
     numbers = ("–", "–", of_folds(0, runs), "–")
     if result is not None:
         span = interval(result.low, result.high, sign=True)
@@ -265,7 +266,7 @@ def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
             cells.append(Traced(f"{100 * np.mean(values):.1f}", row=row, says=says) if values else "–")
         body.append((names[fold], *cells))
     return Table(
-        caption=f"Accuracy in percent on each held-out fold, stream {stream} ({setting(runs)}).",
+        caption=f"Accuracy in percent on each held-out fold, stream {stream} ({told_setting(runs)}).",
         head=("held out", *(ROW_NAMES[row] for row in rows)),
         body=tuple(body),
     )
@@ -295,7 +296,7 @@ def quality(runs: Runs) -> Table:
             )
         )
     return Table(
-        caption=f"Restored frames against HR, mean over folds of held-out clips ({setting(runs)}).",
+        caption=f"Restored frames against HR, mean over folds of held-out clips ({told_setting(runs)}).",
         head=("frames", "PSNR, dB", "against bicubic, dB", "95 % interval", "SSIM", "folds"),
         body=tuple(body),
     )
@@ -311,7 +312,7 @@ def cost(runs: Runs) -> Table:
             middle = Traced(f"{np.median(seconds):.1f}", row=row, says=f"{min(seconds):.1f} to {max(seconds):.1f} s")
             body.append((ROW_NAMES[row], str(len(seconds)), middle, f"{sum(seconds) / 60:.1f}"))
     return Table(
-        caption=f"Training time ({setting(runs)}; {', '.join(machines(runs)) or 'no records yet'}).",
+        caption=f"Training time ({told_setting(runs)}; {', '.join(machines(runs)) or 'no records yet'}).",
         head=("row", "runs", "seconds a run, median", "minutes in all"),
         body=tuple(body),
     )
@@ -319,4 +320,5 @@ def cost(runs: Runs) -> Table:
 
 def machines(runs: Runs) -> list[str]:
     """The machines that made the records."""
-    return sorted({record.provenance["machine"] for record in runs.records})
+    names = {record.provenance["machine"] for record in runs.records}
+    return sorted(re.sub(r", 1 threads$", ", 1 thread", name) for name in names)
