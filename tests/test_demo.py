@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import served, write_video
 
 from lrar import demo
-from lrar.clips import DataError
+from lrar.clips import DataError, fit
 from lrar.datasets.synthetic import render_clip
 from lrar.small import load_student, read
 from lrar.streams import low_resolution, to_video
@@ -109,6 +110,33 @@ def test_the_other_student(opened):
     assert opened.problems == []
 
 
+def test_a_student_that_cannot_be_loaded(opened, browser):
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.page.context.route("**/ixmas6.onnx", lambda route: route.fulfill(status=404))
+    opened.part("student").select_option("ixmas6")
+    opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.includes("404")')
+    assert opened.part("student").input_value() == "synthetic"
+    opened.part("play").click()
+    assert opened.ended() == expected(CLIPS[0])
+
+
+def test_students_changed_in_a_hurry(opened):
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+
+    def late(route):
+        opened.page.wait_for_timeout(1000)
+        route.continue_()
+
+    opened.page.context.route("**/ixmas6.onnx", late)
+    opened.part("student").select_option("ixmas6")
+    opened.part("student").select_option("synthetic")
+    assert opened.ended() == expected(CLIPS[0])
+    assert opened.part("bars").locator("li").count() == len(load_student("synthetic")[1].classes)
+    assert opened.problems == []
+
+
 def test_a_video_of_the_readers(opened, tmp_path):
     clip = render_clip(CLIPS[6])[..., 0]
     large = clip.repeat(8, axis=1).repeat(8, axis=2)
@@ -117,11 +145,34 @@ def test_a_video_of_the_readers(opened, tmp_path):
     opened.part("load").click()
     opened.page.wait_for_selector('#demo[data-state="playing"]')
     opened.part("file").set_input_files(path)
-    assert opened.ended() in load_student("synthetic")[1].classes
-    assert "walk.webm" in opened.part("message").inner_text()
+    opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.startsWith("walk.webm")')
+    label = opened.ended()
+    assert label in load_student("synthetic")[1].classes
+    assert opened.part("message").inner_text() == f"walk.webm: {label}"
+    opened.part("play").click()
+    assert "walk.webm" in opened.part("message").inner_text(), "Play plays it again"
     (tmp_path / "broken.webm").write_bytes(b"no video")
-    opened.part("file").set_input_files(tmp_path / "broken.webm")
-    opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.includes("cannot play")')
+    write_video(tmp_path / "one.webm", large[:1], codec="libvpx", pixels="yuv420p", rate=25)
+    for name, fault in (("broken.webm", "cannot play"), ("one.webm", "fewer than two pictures")):
+        opened.part("file").set_input_files(tmp_path / name)
+        opened.page.wait_for_function(
+            "text => document.querySelector('[data-part=message]').textContent.includes(text)", arg=fault
+        )
+        assert opened.part("label").inner_text() == "", "nothing is said of it"
+        assert opened.part("play").inner_text() == "Play"
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(25, 4), (30, 4), (50, 2)])
+def test_a_video_is_seen_at_25_frames_a_second(opened, tmp_path, rate, seconds):
+    frames = np.random.default_rng(0).integers(0, 256, (rate * seconds, 64, 48), np.uint8)
+    path = write_video(tmp_path / "noise.webm", frames, codec="libvpx", pixels="yuv420p", rate=rate)
+    opened.part("load").click()
+    opened.page.wait_for_selector('#demo[data-state="playing"]')
+    opened.part("file").set_input_files(path)
+    opened.page.wait_for_function('document.querySelector("[data-part=message]").textContent.startsWith("noise.webm")')
+    opened.ended()
+    taken = int(opened.page.locator("#demo").get_attribute("data-frames"))
+    assert 0.75 * 25 * seconds < taken <= 25 * seconds + 1, "a busy machine may drop some; more than half was the fault"
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +254,24 @@ def test_frames_are_made_as_in_python(opened, address):
     wanted = to_video(low_resolution(high[None]))[0, ..., 0].astype(int)
     assert np.abs(given - wanted).max() <= 1
     assert (given != wanted).mean() < 0.03
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(240, 320), (320, 240), (720, 1280), (64, 48), (135, 201)])
+def test_pictures_of_any_size_are_reduced_as_in_python(opened, address, rows, columns):
+    """A browser shrinks in halves, Python by area: a few grey levels lie between them."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, 1, rows // 8, columns // 8), np.uint8)
+    smooth = F.interpolate(torch.from_numpy(noise).float(), (rows, columns), mode="bicubic").clamp(0, 255)
+    picture = smooth[0, 0].round().to(torch.uint8).numpy()
+    script = """async ([address, grey, rows, columns]) => {
+      const { reduce } = await import(`${address}/_static/demo-frames.mjs`);
+      const picture = new ImageData(columns, rows);
+      grey.forEach((value, i) => picture.data.set([value, value, value, 255], 4 * i));
+      return [...reduce(await createImageBitmap(picture), columns, rows, [16, 12])];
+    }"""
+    given = np.array(opened.page.evaluate(script, [address, picture.ravel().tolist(), rows, columns]))
+    high = fit(picture, size=(64, 48))
+    wanted = to_video(low_resolution(high[None, ..., None]))[0, ..., 0].astype(int)
+    assert np.abs(given.reshape(16, 12) - wanted).max() <= 5
 
 
 def test_what_is_fed_is_what_python_reads(opened, address, site):

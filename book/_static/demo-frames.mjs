@@ -46,6 +46,20 @@ export function downsample(high, rows, columns) {
   return low;
 }
 
+// Canvases are kept: a new one for each frame would be hundreds of MB a second for a large camera.
+const canvases = new Map();
+
+function drawingOf(columns, rows) {
+  const key = `${columns}x${rows}`;
+  if (!canvases.has(key)) {
+    const drawing = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
+    drawing.imageSmoothingQuality = "high";
+    drawing.globalCompositeOperation = "copy"; // nothing of the frame before shows through
+    canvases.set(key, drawing);
+  }
+  return canvases.get(key);
+}
+
 /** The middle of a picture, in the student's shape, shrunk in halves to HR and made grey: LR bytes. */
 export function reduce(picture, width, height, [lowRows, lowColumns]) {
   const [rows, columns] = [lowRows * SCALE, lowColumns * SCALE];
@@ -55,9 +69,8 @@ export function reduce(picture, width, height, [lowRows, lowColumns]) {
   let from = [picture, (width - cropWidth) / 2, (height - cropHeight) / 2, cropWidth, cropHeight];
   let drawing;
   for (; factor >= 1; factor /= 2) {
-    const canvas = new OffscreenCanvas(columns * factor, rows * factor);
-    drawing = canvas.getContext("2d", { willReadFrequently: true });
-    drawing.imageSmoothingQuality = "high";
+    drawing = drawingOf(columns * factor, rows * factor);
+    const { canvas } = drawing;
     drawing.drawImage(...from, 0, 0, canvas.width, canvas.height);
     from = [canvas, 0, 0, canvas.width, canvas.height];
   }

@@ -2,6 +2,7 @@
 
 let runtime = null;
 let session = null;
+let turn = Promise.resolve(); // one thing after the other: a question is answered by the student that was loaded last
 
 async function load(base, student) {
   if (!runtime) {
@@ -11,7 +12,9 @@ async function load(base, student) {
   }
   const answer = await fetch(`${base}${student}.onnx`);
   if (!answer.ok) throw new Error(`${student}.onnx: ${answer.status}`);
-  session = await runtime.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()));
+  const loaded = await runtime.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()));
+  await session?.release();
+  session = loaded;
 }
 
 async function run(low, shape) {
@@ -25,7 +28,7 @@ async function run(low, shape) {
   };
 }
 
-onmessage = async ({ data }) => {
+async function reply(data) {
   try {
     if (data.student) {
       await load(data.base, data.student);
@@ -36,4 +39,8 @@ onmessage = async ({ data }) => {
   } catch (error) {
     postMessage({ id: data.id, error: String(error.message ?? error) });
   }
+}
+
+onmessage = ({ data }) => {
+  turn = turn.then(() => reply(data));
 };
