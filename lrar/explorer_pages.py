@@ -3,9 +3,11 @@
 Readers without `book/_static/explorer.js`, and print, have a still picture and a table.
 """
 
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from lrar.clips import atomic_write
@@ -18,7 +20,7 @@ from lrar.records import Record, Store
 from lrar.replay import Runs, existing
 from lrar.rerun import NOTEBOOKS
 from lrar.statistics import fused_records
-from lrar.table import Table
+from lrar.table import Named, Table, as_it_is
 
 FIRST = "kick"  # the action on the start page: a large motion, and chosen before any network was asked
 STILL = "explorer.png"
@@ -83,12 +85,13 @@ def chapter_runs(parameters: dict[str, str]) -> tuple[Runs, Path]:
 def how_good(records: dict[tuple[str, str], Record]) -> str:
     """One sentence from the records: how these networks were trained, and how many of their test clips they get."""
     full = records["full", "rgb"]
+    held_out = as_it_is(full.fold_name)
     right = ", ".join(f"{ROW_NAMES[row]} {count}" for row, count in counts(records).items())
-    name = DATASET_NAMES.get(full.dataset, full.dataset)
+    name = as_it_is(DATASET_NAMES.get(full.dataset, full.dataset))
     force = " Synthetic clips support no claim." if full.dataset == "synthetic" else ""
     return (
         f"{name[0].upper()}{name[1:]}: trained for {full.experiment['recipe']['epochs']} epochs on {full.n_train} clips "
-        f"without {full.fold_name}; right on this many of the {len(full.labels)} clips of {full.fold_name}: {right}.{force}"
+        f"without {held_out}; right on this many of the {len(full.labels)} clips of {held_out}: {right}.{force}"
     )
 
 
@@ -107,7 +110,7 @@ def strip(still: Still | None) -> str:
     force = ", and support no claim" if full.dataset == "synthetic" else ""
     return (
         f"{_element(still, clip=about['key'])}\n"
-        f"A **{about['dataset']}** clip of the action {about['label']}, and what the HR teacher, a plain student and the "
+        f"A **{as_it_is(about['dataset'])}** clip of the action {as_it_is(about['label'])}, and what the HR teacher, a plain student and the "
         f"full system make of it as it goes on. Trained for {full.experiment['recipe']['epochs']} epochs, they get {first}, "
         f"{' and '.join(map(str, others))} of {len(full.labels)} held-out clips right{force}. "
         "More clips: {doc}`explorer`.\n"
@@ -120,9 +123,9 @@ def page(listed: list[dict], told: list[str], still: Still | None) -> str:
         return NO_CLIPS
     body = tuple(
         (
-            line["name"],
-            line["dataset"],
-            line["label"],
+            Named(line["name"]),
+            Named(line["dataset"]),
+            Named(line["label"]),
             *(verdict(line["answers"][row], line["label"]) for row in ROWS),
             "agree" if len(set(line["answers"].values())) == 1 else "disagree",
         )
@@ -139,7 +142,7 @@ def page(listed: list[dict], told: list[str], still: Still | None) -> str:
 
 def verdict(answer: str, label: str) -> str:
     """`right`, or what was answered instead."""
-    return "right" if answer == label else f"wrong: {answer}"
+    return "right" if answer == label else Named(f"wrong: {answer}")
 
 
 def _element(still: Still, *, clip: str = "") -> str:
@@ -153,5 +156,5 @@ def _element(still: Still, *, clip: str = "") -> str:
         f"One moment of a {still.about['dataset']} clip of the action {still.about['label']}, from left to right: HR, LR, "
         "bicubic, super-resolved, flow of the super-resolved frames, attention over them."
     )
-    opening = f'<lrar-explorer clip="{clip}">' if clip else "<lrar-explorer>"
-    return f"{opening}\n\n```{{image}} /generated/{STILL}\n:alt: {alt}\n```\n\n</lrar-explorer>\n"
+    opening = f'<lrar-explorer clip="{escape(clip)}">' if clip else "<lrar-explorer>"
+    return f"{opening}\n\n```{{image}} /generated/{STILL}\n:alt: {json.dumps(alt, ensure_ascii=False)}\n```\n\n</lrar-explorer>\n"

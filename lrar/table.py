@@ -34,6 +34,15 @@ class Traced(str):
         return made
 
 
+class Named(str):
+    """The text of a cell that is a name from a data set: of a file, a class, a person. It is shown as it is."""
+
+
+def as_it_is(text: str) -> str:
+    """A name in MyST, whatever stands in it."""
+    return re.sub(r"([\\`*_{}\[\]<>&$~#^])", r"\\\1", text)  # but for | which a table escapes by itself
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A caption, column heads, and rows of text.
@@ -41,7 +50,7 @@ class Table:
     Attributes:
         caption: one sentence that says whose numbers these are.
         head: names of the columns.
-        body: the rows; a cell may be `Traced`.
+        body: the rows; a cell may be `Traced` or `Named`, else it is MyST.
     """
 
     caption: str
@@ -93,6 +102,8 @@ class Table:
 
 def _html(cell: str) -> str:
     """A cell in HTML; what stands in backticks is code."""
+    if isinstance(cell, Named):
+        return escape(cell)
     text = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(cell))
     return (
         f'<span data-row="{cell.row}" title="{escape(cell.says)}">{text}</span>' if isinstance(cell, Traced) else text
@@ -101,6 +112,8 @@ def _html(cell: str) -> str:
 
 def linked(cell: str, address: Callable[[str], str] | None) -> str:
     """A cell as MyST; a number leads to its runs, and has what stands behind it as a tip."""
+    if isinstance(cell, Named):
+        return as_it_is(cell)
     if address is None or not isinstance(cell, Traced):
         return cell
     return f"[{{abbr}}`{cell} ({cell.says})`]({address(cell.row)})"  # MyST drops the title of such a link

@@ -13,7 +13,7 @@ from lrar.records import older_than_code
 from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, bootstrap_interval, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
-from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, out_of, signed
+from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
 
 SEEN = ("rgb", "flow", "both")
 
@@ -122,7 +122,7 @@ def divisions(runs: Runs) -> Table:
     for record in runs.records:
         if record.clips:
             groups = len(set(record.groups))
-            folds[record.fold] = (record.fold_name, str(groups), str(record.n_train), str(len(record.clips)))
+            folds[record.fold] = (Named(record.fold_name), str(groups), str(record.n_train), str(len(record.clips)))
     return Table(
         caption=f"The folds that have records ({told_setting(runs)}).",
         head=("held out", "groups held out", "training clips", "test clips"),
@@ -264,7 +264,7 @@ def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
             values = [share for key, share in result.correct.items() if result.fold[key] == fold]
             says = f"{ROW_NAMES[row]}, {stream}, {names[fold]} held out: {counted(len(values), 'clip')}"
             cells.append(Traced(f"{100 * np.mean(values):.1f}", row=row, says=says) if values else "–")
-        body.append((names[fold], *cells))
+        body.append((Named(names[fold]), *cells))
     return Table(
         caption=f"Accuracy in percent on each held-out fold, stream {stream} ({told_setting(runs)}).",
         head=("held out", *(ROW_NAMES[row] for row in rows)),

@@ -15,7 +15,7 @@ from lrar.records import Record, Store, older_than_code, results_csv
 from lrar.replay import Runs
 from lrar.settings import setting
 from lrar.studies import CLAIMS, ROWS, TABLES
-from lrar.table import FIXED_SPACE, Table
+from lrar.table import FIXED_SPACE, Named, Table
 
 PAGE = "runs"
 PAIRS = {claim.row: (claim.baseline, claim.name) for claim in CLAIMS}
@@ -133,7 +133,7 @@ def _line(runs: Runs, record: Record, makers: list[tuple[str, str]], *, root: Pa
         measured = f"{record.quality['sr']['psnr']:.2f}"
     return (
         record.stream,
-        record.fold_name,
+        Named(record.fold_name),
         str(record.fold),
         str(record.seed),
         measured,

@@ -214,6 +214,38 @@ def test_a_strip_rests_where_motion_is_not_wanted(opened):
     page.wait_for_function("() => document.querySelector('.time input').value > 2")
 
 
+def test_a_clip_that_cannot_be_loaded_leaves_the_one_before(opened, site, browser):
+    page = opened("explorer")
+    before = page.locator(".told").inner_text()
+    lost = site / "explorer" / "ixmas6" / "2"
+    lost.rename(site / "lost")
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto(f"{site.as_uri()}/explorer.html")
+        page.wait_for_selector("lrar-explorer .answers td")
+        chooser = page.locator("select").first
+        chooser.select_option("ixmas6/2")
+        page.wait_for_function("() => document.querySelector('[role=alert]').textContent.includes('cannot be shown')")
+        assert chooser.input_value() == "ixmas6/0"
+        assert page.locator(".told").inner_text() == before
+    finally:
+        (site / "lost").rename(lost)
+    chooser.select_option("ixmas6/2")
+    page.wait_for_function("() => document.querySelector('.told').textContent.includes('punch')")
+    assert page.locator("[role=alert]").inner_text() == ""
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["explorer", "strip"])
+def test_on_paper_the_still_picture_stands(opened, name):
+    page = opened(name)
+    assert not page.get_by_text("still").is_visible()
+    page.emulate_media(media="print")
+    assert page.get_by_text("still").is_visible()
+    assert not page.locator(".play").is_visible() and not page.locator("canvas").first.is_visible()
+
+
 def test_without_the_script_the_still_picture_stays(address, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -1,6 +1,17 @@
 """A number leads to its runs: on a page, in a chapter, and nowhere where there is no page to lead to."""
 
-from lrar.table import Table, Traced, link_numbers
+from html import escape
+from pathlib import Path
+
+import pytest
+import yaml
+from docutils import nodes
+from docutils.core import publish_doctree
+from myst_parser.docutils_ import Parser
+
+from lrar.table import Named, Table, Traced, link_numbers
+
+EXTENSIONS = yaml.safe_load((Path(__file__).parents[1] / "_config.yml").read_text())["parse"]["myst_enable_extensions"]
 
 NUMBER = Traced("+1.5", row="attention_transfer", says="20 runs, 360 clips; 95 % interval [−1.0, +2.0]")
 TABLE = Table(caption="Differences.", head=("row", "points"), body=(("a|b", NUMBER),))
@@ -31,3 +42,25 @@ def test_a_directive_has_caption_and_class():
 def test_a_traced_number_is_still_a_number():
     assert TABLE.markdown().splitlines()[1] == "| :-- | --: |"
     assert 'right"><span' in TABLE._repr_html_()
+
+
+NAMES = (
+    "*walk* <b>fast</b>",
+    "a|b",
+    "$x$ y$ _z_",
+    "[here](there) `code` {doc}`x`",
+    "#1: 5 & \\ ~",
+    "<script>x</script>",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_shown_as_it_is(name):
+    table = Table(caption="c", head=("who", "n"), body=((Named(name), "1"),))
+    options = {"myst_enable_extensions": EXTENSIONS, "report_level": 5, "output_encoding": "unicode"}
+    page = publish_doctree(table.markdown(), parser=Parser(), settings_overrides=options)
+    first, second = list(page.findall(nodes.entry))[-2:]
+    assert (first.astext(), second.astext()) == (name, "1")
+    assert all(isinstance(node, nodes.paragraph | nodes.Text) for node in list(first.findall())[1:])
+    html = table._repr_html_()
+    assert f">{escape(name)}</td>" in html

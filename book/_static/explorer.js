@@ -20,10 +20,13 @@
     return element;
   }
 
+  // Names of data sets may hold what means something in an address.
+  const at = (path) => new URL(path.split("/").map(encodeURIComponent).join("/"), HERE).href;
+
   function load(name, path) {
     if (window.lrarClips?.[name]) return Promise.resolve(window.lrarClips[name]);
     return new Promise((resolve, reject) => {
-      const script = make("script", { src: new URL(path, HERE).href });
+      const script = make("script", { src: at(path) });
       script.onload = () => resolve(window.lrarClips[name]);
       script.onerror = () => reject(new Error(`${path} cannot be loaded`));
       document.head.append(script);
@@ -33,7 +36,7 @@
   async function loadClip(key) {
     const names = [...Object.keys(VIEWS), "attention_rgb", "attention_flow"];
     const pictures = names.map(async (name) => {
-      const image = make("img", { src: new URL(`${key}/${name}.webp`, HERE).href });
+      const image = make("img", { src: at(`${key}/${name}.webp`) });
       await image.decode().catch(() => {
         throw new Error(`${key}/${name}.webp cannot be loaded`);
       });
@@ -63,6 +66,7 @@
     async connectedCallback() {
       if (this.table) return; // moved within the page
       this.moment = 0;
+      this.fault = make("p", { role: "alert" });
       this.table = make("table", { className: "answers" });
       this.addEventListener("keydown", (event) => this.onKey(event));
       await read;
@@ -71,8 +75,15 @@
         if (strip) await this.beginStrip(strip);
         else await this.beginExplorer();
       } catch (error) {
-        this.append(make("p", { role: "alert" }, `The clips cannot be shown: ${error.message}.`));
+        this.append(this.fault);
+        this.fault.textContent = `The clips cannot be shown: ${error.message}.`;
       }
+    }
+
+    // What stands in the element without this script is kept for print.
+    fill(...parts) {
+      const still = make("div", { className: "still" }, ...this.childNodes);
+      this.replaceChildren(...parts, still);
     }
 
     disconnectedCallback() {
@@ -92,7 +103,7 @@
         make("figure", {}, canvas, make("figcaption", {}, Object.values(tiles)[i])),
       );
       const watch = [make("div", { className: "tiles" }, ...figures), this.makeTime()];
-      this.replaceChildren(make("div", { className: "watch" }, ...watch), this.table);
+      this.fill(make("div", { className: "watch" }, ...watch), this.table);
       this.fillTable(this.likelyClasses());
       this.setPlaying(false);
       if (!window.matchMedia("(prefers-reduced-motion: reduce)").matches) this.playInSight();
@@ -100,7 +111,7 @@
 
     async beginExplorer() {
       const clips = await load("clips", "clips.js");
-      this.chooser = make("select", { onchange: () => this.choose(this.chooser.value) });
+      this.chooser = make("select", { onchange: () => this.change(this.chooser.value) });
       for (const [dataset, group] of Map.groupBy(clips, (clip) => clip.dataset)) {
         const options = group.map(({ key, label, answers }) => {
           const right = Object.values(answers).filter((answer) => answer === label).length;
@@ -133,9 +144,9 @@
         make("div", { className: "watch" }, this.screen, this.makeTime()),
         make("div", { className: "settings" }, ...settings),
       ];
-      const parts = [named("Clip", this.chooser), make("div", { className: "stage" }, ...stage)];
+      const parts = [named("Clip", this.chooser), this.fault, make("div", { className: "stage" }, ...stage)];
       await this.choose(clips[0].key);
-      this.replaceChildren(...parts);
+      this.fill(...parts);
     }
 
     makeTime() {
@@ -145,8 +156,20 @@
         this.moment = Number(this.range.value);
         this.setPlaying(false);
       };
-      this.clock = make("output", { className: "clock" });
+      this.clock = make("span", { className: "clock" });
       return make("div", { className: "time" }, this.button, this.range, this.clock);
+    }
+
+    // Show another clip; where it cannot be loaded, the one before stays, under its own name.
+    async change(key) {
+      this.fault.textContent = "";
+      try {
+        await this.choose(key);
+      } catch (error) {
+        if (this.wanted !== key) return;
+        this.fault.textContent = `The clip cannot be shown: ${error.message}.`;
+        this.chooser.value = this.clip.key;
+      }
     }
 
     async choose(key) {

@@ -50,12 +50,13 @@
     picture.replaceWith(frame);
     const marks = document.createElement("div");
     marks.setAttribute("role", "group");
-    marks.setAttribute("aria-label", `${label}. Arrow keys go from mark to mark.`);
+    const listed = spots.some((spot) => spot.clips);
+    const below = listed ? " The clips of a mark are listed below." : "";
+    marks.setAttribute("aria-label", `${label}. Arrow keys go from mark to mark.${below}`);
     frame.append(picture, marks);
     const clips = document.createElement("div");
     clips.className = "lrar-clips";
-    clips.setAttribute("aria-live", "polite");
-    if (spots.some((spot) => spot.clips)) frame.after(clips);
+    if (listed) frame.after(clips);
 
     const buttons = spots.map((spot, index) => {
       const button = document.createElement("button");

@@ -12,9 +12,14 @@
     hide();
     owner = element;
     tip.textContent = element.dataset.tip;
-    element.setAttribute("aria-describedby", tip.id);
+    // What is the element's own name is not read out twice.
+    if (element.getAttribute("aria-label") !== element.dataset.tip) element.setAttribute("aria-describedby", tip.id);
     tip.hidden = false;
-    const mark = element.getBoundingClientRect();
+    place();
+  }
+
+  function place() {
+    const mark = owner.getBoundingClientRect();
     const size = tip.getBoundingClientRect();
     const left = Math.min(Math.max(8, mark.left + mark.width / 2 - size.width / 2), document.documentElement.clientWidth - size.width - 8);
     const above = mark.top - size.height; // it touches its mark, so that the mouse can move onto it
@@ -40,7 +45,9 @@
     document.addEventListener("focusin", (event) => (told(event) ? show(told(event)) : hide()));
     document.addEventListener("focusout", hide);
     document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-    window.addEventListener("scroll", hide, { capture: true, passive: true });
+    // Focus may have made the page scroll: its tip goes along.
+    const scrolled = () => (owner?.matches(":focus-visible") ? place() : hide());
+    window.addEventListener("scroll", scrolled, { capture: true, passive: true });
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
