@@ -21,7 +21,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lrar.chapters import complete_chapter, write_runs
-from lrar.clips import atomic_write
+from lrar.clips import DataError, atomic_write
+from lrar.datasets import available, data_folder
 from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
@@ -34,6 +35,27 @@ from lrar.trace import PAGE as RUNS_PAGE
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 DATASETS = ("synthetic", "ixmas6", "hmdb21")
+
+
+def checked_names(datasets: Sequence[str]) -> tuple[str, ...]:
+    """The data sets that are to get chapters. Their names become folders, so nothing else may pass.
+
+    Raises:
+        DataError: a name that is none, or a folder that is not in `data_folder()` and has no records.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in datasets))
+    for name in names:
+        if not re.fullmatch(r"synthetic|ixmas6?|hmdb\d+|folder-[^/\\]+", name):
+            raise DataError(
+                f"{name or 'an empty name'}: no data set that can have chapters. Known: synthetic, ixmas6, ixmas, hmdb21, "
+                "hmdb51, and folder-NAME for the folder NAME in LRAR_DATA."
+            )
+        if name.startswith("folder-") and not available(name) and not (BOOK / "records" / name).is_dir():
+            raise DataError(
+                f"{name}: there is no folder {name.removeprefix('folder-')} in {data_folder()}, nor are there records of it. "
+                "Set LRAR_DATA to the folder that holds it."
+            )
+    return names
 
 
 def chapter_parameters(dataset: str, *, out: Path = BOOK) -> dict[str, str]:
@@ -187,11 +209,13 @@ def build_book(
 
     Raises:
         BookError: a cell failed, or a page has a warning.
+        DataError: see `checked_names`.
     """
     notebooks = committed_notebooks()
     if not notebooks:
         raise BookError(f"{NOTEBOOKS}: no notebooks. The book is built from a clone of the repository.")
     out = Path(out).absolute()
+    datasets = checked_names(datasets)
     if fresh:
         shutil.rmtree(out / "_build" / "records", ignore_errors=True)
     for dataset in datasets:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import io
+import os
 import sys
 import time
 from pathlib import Path
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--protocol", help="actor, random, camera or official; by default the data set's own")
         made.add_argument("--profile", default="full", choices=PROFILES, help="how large a study is")
         made.add_argument(
-            "--threads", type=positive, default=1, help="threads of each run; 1 gives the same bits anywhere"
+            "--threads", type=positive, default=1, help="threads of each run; 1 gives the same bits on like processors"
         )
 
     data = subcommands.add_parser("data", help="prepare or check a data set").add_subparsers(required=True)
@@ -149,6 +150,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 is well, 1 a check that failed, 2 bad input."""
     parsed = parser().parse_args(arguments)
+    for name in ("LRAR_DATA", "LRAR_WEIGHTS", "LRAR_CACHE"):  # notebooks run in a folder of their own
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])
     distributed.start()
     try:
         # Of several processes that share a run, the first one speaks.

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from lrar import distributed
 from lrar.archives import unpack_hmdb51
 from lrar.clips import DataError, decode, load_videos
-from lrar.datasets import data_folder, load_clip_set
+from lrar.datasets import data_folder, load_clip_set, one_name
 from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
 from lrar.records import COMMITTED, Record, Store, manifest, older_than_code, write_index
@@ -184,6 +184,11 @@ def audit(arguments: argparse.Namespace) -> int:
             threads = int(record.provenance["machine"].split(", ")[-1].split()[0])
             torch.set_num_threads(threads)
             again = run(from_dict(record.experiment), store=Store(Path(folder) / "records"))
+            if again.fingerprint != record.fingerprint:
+                raise DataError(
+                    f"{record.dataset} {record.row} fold {record.fold}: its clips have changed since, so there is nothing to "
+                    "compare. Put the clips back that the record was made of, or run the study again."
+                )
             difference = int(again.correct.sum()) - int(record.correct.sum())
             worst = max(worst, abs(difference))
             older = older_than_code(record)
@@ -211,8 +216,9 @@ def audit(arguments: argparse.Namespace) -> int:
 def _auditable(arguments: argparse.Namespace) -> list[Record]:
     """The records whose clips are on this machine; to vouch for code, those that are older than it."""
     records, absent = [], set()
+    asked = arguments.dataset and one_name(arguments.dataset)
     for record in Store(arguments.records).records():
-        if not record.probabilities or arguments.dataset not in (None, record.dataset):
+        if not record.probabilities or asked not in (None, record.dataset, record.experiment["data"]["dataset"]):
             continue
         if not record.id.startswith(arguments.experiment) or (arguments.vouch and not older_than_code(record)):
             continue
@@ -237,6 +243,8 @@ def records_check(arguments: argparse.Namespace) -> int:
     """Compare the records with their manifest, and list all that is older than what it is made from."""
     from lrar.freshness import stale
 
+    if not arguments.records.is_dir():
+        raise DataError(f"{arguments.records}: no such folder. Check the path.")
     if arguments.write:
         from lrar.pages import update_readme
 

@@ -9,9 +9,11 @@ record holds a digest of the code that made it, so that a page can say when a re
 
 import csv
 import dataclasses
+import glob
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,7 @@ RESULT_COLUMNS = (
     "n_clips",
     "n_correct",
     "train_seconds",
+    "fingerprint",
     "experiment",
 )
 
@@ -94,8 +97,7 @@ class Record:
     @property
     def dataset(self) -> str:
         """The name under which the record is kept; a folder given by path is `folder-<name>`."""
-        name = self.experiment["data"]["dataset"]
-        return f"folder-{Path(name).resolve().name}" if "/" in name else name
+        return kept_as(self.experiment["data"]["dataset"])
 
     @property
     def correct(self) -> np.ndarray:
@@ -157,8 +159,14 @@ class Store:
         return FileLock(folder / f"{key}-{identity}.lock")
 
     def records(self, dataset: str = "*", study: str = "*") -> list[Record]:
-        """All records, in order of their file names."""
+        """All records, in order of their file names; of one data set, by the name that they are kept under."""
+        dataset = dataset if dataset == "*" else glob.escape(dataset)
         return [read_record(path) for path in sorted(self.root.glob(f"{dataset}/{study}/*.json"))]
+
+
+def kept_as(dataset: str) -> str:
+    """The name under which records of a data set are kept: of a folder that was given by path, `folder-<name>`."""
+    return f"folder-{Path(dataset).resolve().name}" if os.sep in dataset else dataset
 
 
 def read_record(path: Path) -> Record:
@@ -193,6 +201,7 @@ def results_csv(records: Iterable[Record]) -> str:
                 len(record.labels),
                 int(record.correct.sum()),
                 round(record.train_seconds, 1),
+                record.fingerprint,
                 record.id,
             )
         )

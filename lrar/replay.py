@@ -12,11 +12,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lrar.clips import DataError
-from lrar.datasets import available, load_clip_set
+from lrar.datasets import available, load_clip_set, one_name
 from lrar.datasets.hmdb51 import OFFICIAL_SPLITS
 from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
-from lrar.records import Record, Store
+from lrar.records import Record, Store, kept_as
 from lrar.running import load_data, weights_path
 from lrar.scheduling import cores, run_study
 from lrar.settings import PROFILES, Profile, setting
@@ -86,6 +86,7 @@ def replay(
     """
     if profile not in PROFILES:
         raise DataError(f"{profile}: no such profile. Known: {', '.join(PROFILES)}.")
+    dataset = one_name(dataset)
     rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     if profile == LIVE and available(dataset):
         _make_missing(dataset, PROFILES[profile], Path(records), rows, protocol)
@@ -96,13 +97,16 @@ def existing(
     dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
 ) -> Runs:
     """The records of these rows as they exist; nothing is run."""
+    dataset = one_name(dataset)
     rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     protocol = protocol or setting(dataset).protocol
     settings = PROFILES[profile]
     chosen = tuple(
         record
-        for record in Store(Path(records)).records(dataset)
-        if record.row in (*rows, "own") and means_today(record, settings, protocol)
+        for record in Store(Path(records)).records(kept_as(dataset))
+        if record.experiment["data"]["dataset"] == dataset
+        and record.row in (*rows, "own")
+        and means_today(record, settings, protocol)
     )
     return Runs(
         dataset=dataset,

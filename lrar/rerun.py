@@ -8,6 +8,8 @@ button.
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
@@ -40,7 +42,7 @@ if importlib.util.find_spec("lrar") is None:
 
 def committed_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
     """The chapters in order, without what a failed execution has left beside them."""
-    return [path for path in sorted(folder.glob("*.ipynb")) if not path.name.endswith(FAILED)]
+    return [path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if not path.name.endswith(FAILED)]
 
 
 def install_source(repository: str) -> str:
@@ -89,7 +91,7 @@ def box(name: str, *, parameters: dict[str, str], runs: Runs) -> str:
         parameters: that the chapter was made with.
         runs: the records of its rows.
     """
-    options = " ".join(f"-p {key} {value}" for key, value in parameters.items())
+    options = " ".join(f"-p {key} {shlex.quote(value)}" for key, value in parameters.items())
     body = tuple((f"`{key}`", f"`{value}`", MEANINGS[key]) for key, value in parameters.items())
     table = Table(caption="", head=("parameter", "value here", "meaning"), body=body).markdown()
     buttons = "".join(f"\n{button}" for button in launch_buttons(name))
@@ -100,7 +102,7 @@ def box(name: str, *, parameters: dict[str, str], runs: Runs) -> str:
 
 ```bash
 cd notebooks
-papermill {name}.ipynb mine.ipynb {options}
+papermill {name}.ipynb ../mine.ipynb {options}
 ```
 
 {table}
@@ -137,6 +139,8 @@ def revision() -> tuple[str, str]:
     """The commit of this repository, and a name that a clone can check out: its tag or branch; empty where git has none."""
 
     def git(*words: str) -> str:
+        if shutil.which("git") is None:
+            return ""
         done = subprocess.run(["git", "-C", ROOT, *words], check=False, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else ""
 

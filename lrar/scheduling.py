@@ -66,7 +66,7 @@ def run_study(
         scheduler: address of a Dask scheduler, `tcp://host:8786`; None for this machine.
 
     Raises:
-        DataError: the system has killed a worker.
+        DataError: the system has killed a worker, or no scheduler answers.
     """
     root = Path(root).resolve()  # a worker elsewhere has another working folder
     store = Store(root)
@@ -99,13 +99,25 @@ def _run_all(
     listed: list[Task], root: Path, threads: int, wait: bool, workers: int, scheduler: str | None
 ) -> Iterator[tuple[Task, Record | None]]:
     if scheduler:
-        from dask.distributed import Client
+        from dask.distributed import Client, KilledWorker
         from dask.distributed import as_completed as answered
 
-        with Client(scheduler) as client:
+        try:
+            client = Client(scheduler)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{scheduler}: no Dask scheduler answers there ({error}). Start one, or check --scheduler."
+            ) from error
+        with client:
             futures = {client.submit(run_task, task, root, threads, wait, pure=False): task for task in listed}
-            for future, record in answered(futures, with_results=True):
-                yield futures[future], record
+            try:
+                for future, record in answered(futures, with_results=True):
+                    yield futures[future], record
+            except KilledWorker as error:
+                raise DataError(
+                    f"{scheduler}: workers were killed at one run, for want of memory or at the end of their time. Finished "
+                    "runs are kept: give the workers more of it, and run the study again."
+                ) from error
     elif workers == 1:
         for task in listed:
             yield task, run_task(task, root, threads, wait)

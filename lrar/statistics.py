@@ -25,7 +25,8 @@ def fused_records(records: Iterable[Record]) -> list[Record]:
     pairs: dict[tuple, dict[str, Record]] = defaultdict(dict)
     for record in records:
         data = record.experiment["data"]
-        key = (record.dataset, data["protocol"], data["every"], record.study, record.row, record.fold, record.seed)
+        clips = (record.dataset, record.fingerprint, data["protocol"], data["every"])
+        key = (*clips, record.study, record.row, record.fold, record.seed)
         pairs[key][record.stream] = record
     fused = []
     for streams in pairs.values():

@@ -73,12 +73,20 @@ def region(text: str) -> Region:
 def predict_videos(arguments: argparse.Namespace) -> int:
     """Answer each video; one that is broken costs a line and the exit code, the others are answered all the same."""
     model, card = load_student(arguments.student)
-    videos = find_videos(arguments.videos)
+    videos, broken = [], 0
+    for given in arguments.videos:
+        try:
+            videos += find_videos([given])
+        except DataError as error:
+            print(f"lrar: {error}", file=sys.stderr, flush=True)
+            broken += 1
+    if not videos:
+        return 2
     if arguments.video and len(videos) > 1:
         raise DataError(f"{arguments.video}: --video takes one video, not {len(videos)}. Name one.")
     if arguments.video and arguments.video.resolve() == videos[0].resolve():
         raise DataError(f"{arguments.video}: --video would write over the video that is read. Name another file.")
-    answers, broken = [], 0
+    answers = []
     for path in videos:
         options = {"region": arguments.crop, "by_window": arguments.windows}
         try:

@@ -1,13 +1,11 @@
 """The tables of the book, each a list of experiments."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from lrar.clips import DataError
-from lrar.datasets import load_clip_set
+from lrar.datasets import load_clip_set, one_name
 from lrar.experiment import Data, Experiment, SuperResolution
 from lrar.protocols import folds
 from lrar.settings import Profile, setting
@@ -226,8 +224,7 @@ def tasks(
         raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
     if elsewhere := [row for row in rows if row not in rows_of(dataset)]:
         raise DataError(f"{elsewhere[0]}: no row of {dataset}. Its rows: {', '.join(rows_of(dataset))}.")
-    if os.sep in dataset:
-        dataset = str(Path(dataset).resolve())  # one folder is one data set, however its path is typed
+    dataset = one_name(dataset)  # one folder is one data set, however it is called
     protocol = protocol or setting(dataset).protocol
     count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     listed = []

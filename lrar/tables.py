@@ -1,6 +1,7 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
 import re
+import shlex
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -97,7 +98,7 @@ def coverage(runs: Runs) -> Table:
         counts = [len(runs.of(row, stream=stream)) for stream in STREAMS]
         complete = all(count >= expected for count in counts) and expected > 0
         option = "" if runs.profile == "full" else f" --profile {runs.profile}"
-        command = f"`lrar study {ROWS[row]} --dataset {runs.dataset}{option} --rows {row}`"
+        command = f"`lrar study {ROWS[row]} --dataset {shlex.quote(runs.dataset)}{option} --rows {row}`"
         if not has_weights(row):
             command = "needs published weights, see `lrar weights check`"
         cells = [

@@ -6,6 +6,7 @@ chapter. Numbers in tables lead to its sections.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -158,7 +159,9 @@ def maker(record: Record) -> tuple[str, str]:
 
 def _options(runs: Runs) -> str:
     protocol = "" if runs.protocol == setting(runs.dataset).protocol else f" --protocol {runs.protocol}"
-    return f"--dataset {runs.dataset}{protocol}" + ("" if runs.profile == "full" else f" --profile {runs.profile}")
+    return f"--dataset {shlex.quote(runs.dataset)}{protocol}" + (
+        "" if runs.profile == "full" else f" --profile {runs.profile}"
+    )
 
 
 def study_command(runs: Runs, row: str) -> str:

@@ -304,8 +304,12 @@ def fit(
     )
     sizes = [min(recipe.batch, len(clips) - start) for start in range(0, len(clips), recipe.batch)]
     steps = sum(size >= smallest_batch(recipe) for size in sizes)
+    total = steps * recipe.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=recipe.learning_rate, total_steps=steps * recipe.epochs, pct_start=0.2
+        optimiser,
+        max_lr=recipe.learning_rate,
+        total_steps=total,
+        pct_start=0.2 if total != 5 else 0.4,  # a first phase of one step would be divided by its length, 0
     )
 
     def step(draw: Draw, loss_of: Callable[[Draw], torch.Tensor]) -> float:

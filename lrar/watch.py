@@ -74,7 +74,7 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
     length = max(round(SECONDS * rate), step + 2)
     margin = (length - step) // 2  # frames before those that are a window's own, at least 1
     waiting: list[tuple[float, np.ndarray]] = []
-    own, enough = 0, max(length + step, round(whole * rate))
+    own, enough = 0, max(length + step, round(whole * rate) + 1)
 
     def window(part: list[tuple[float, np.ndarray]], own: slice) -> Window:
         low = np.stack([frame for _, frame in part])

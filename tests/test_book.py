@@ -10,9 +10,11 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import names_file_and_remedy
 
 import lrar
 from lrar import book
+from lrar.clips import DataError
 
 # Attributes through which a browser fetches something by itself when it shows a page.
 FETCHED = {
@@ -178,6 +180,26 @@ def test_table_of_contents_follows_the_data_sets(tmp_path):
     assert not whole
     assert "chapters/ixmas6" not in path.read_text()
     assert "caption: folder-mine" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{victim}", "../../victim", "", " ", "my_videos", "ixmas7", "folder-", "folder-../victim", "folder-nowhere"],
+)
+def test_only_names_of_data_sets_become_chapters(tmp_path, monkeypatch, name):
+    """A chapter's folder is made anew: what is no name could be somebody's videos."""
+    victim = tmp_path / "victim" / "wave" / "anna_01.mp4"
+    victim.parent.mkdir(parents=True)
+    victim.touch()
+    monkeypatch.setattr(book, "execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr(book, "BOOK", tmp_path / "book")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
+    name = name.format(victim=victim.parents[1])
+    with pytest.raises(DataError) as error:
+        book.build_book(datasets=("synthetic", name), out=tmp_path / "out", say=print)
+    assert names_file_and_remedy(error, name.strip())
+    assert victim.exists() and not (tmp_path / "book").exists()
+    assert book.checked_names(["synthetic", " ixmas6 ", "hmdb51", "synthetic"]) == ("synthetic", "ixmas6", "hmdb51")
 
 
 def test_each_module_is_in_the_reference():

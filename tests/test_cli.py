@@ -1,7 +1,9 @@
 """The command: bad input is one line with the remedy and exit code 2, and every help page has an example that holds."""
 
 import argparse
+import csv
 import json
+import os
 import re
 import shlex
 import shutil
@@ -128,7 +130,8 @@ def test_a_wrong_path_and_an_empty_folder_are_named(capsys, tmp_path, cache, com
         ("run plain --stream depth", ("depth", "rgb", "flow")),
         ("data check ucf101", ("ucf101: no such data set", "Known: synthetic")),
         ("audit", ("no records",)),
-        ("records", ("no manifest", "Run a study")),
+        ("records", ("no such folder",)),
+        ("records --write", ("no such folder",)),
         ("dance", ("dance", "study")),
         ("", ("COMMAND",)),
     ],
@@ -302,6 +305,30 @@ def test_one_run(capsys, ixmas, tmp_path, trainings):
     assert str(Store(tmp_path / "records").path(record)) in out
 
 
+def test_audit_of_changed_clips(capsys, ixmas, tmp_path, trainings, monkeypatch):
+    """A difference would be that of the clips, not of the machine."""
+    shutil.copytree(ixmas, tmp_path / "data" / "ixmas")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
+    load_data.cache_clear()
+    records = ("--records", tmp_path / "records")
+    call(capsys, "run", "plain", *QUICK, *records)
+    clips = tmp_path / "data" / "ixmas"
+    shutil.copy(min(clips.glob("amel1_07_*")), min(clips.glob("alba1_07_*")))
+    load_data.cache_clear()
+    line = complaint(capsys, "audit", *records)
+    assert "its clips have changed since" in line
+    load_data.cache_clear()
+
+
+def test_variables_hold_from_any_folder(capsys, folder, tmp_path, monkeypatch):
+    """Notebooks run in a folder of their own, where a relative path leads elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRAR_DATA", ".")
+    monkeypatch.setenv("LRAR_CACHE", "kept")
+    assert call(capsys, "data", "prepare", "folder-mine")[0] == 0
+    assert (os.environ["LRAR_DATA"], os.environ["LRAR_CACHE"]) == (str(tmp_path), str(tmp_path / "kept"))
+
+
 def test_audit_without_the_clips(capsys, ixmas, tmp_path, trainings, monkeypatch):
     records = ("--records", tmp_path / "records")
     call(capsys, "run", "plain", *QUICK, *records)
@@ -396,4 +423,9 @@ def test_a_study_of_changed_clips_shows_those_alone(capsys, ixmas, tmp_path, mon
         assert (code, lines) == (0, []), lines
         assert "plain" in out
     assert len(list((tmp_path / "records").glob("*/full/*.json"))) == 4
+    with open(tmp_path / "records" / "results.csv") as file:
+        listed = list(csv.DictReader(file))
+    assert len({(row["stream"], row["fingerprint"]) for row in listed}) == len(listed) == 6, (
+        "before and after, each by itself"
+    )
     load_data.cache_clear()

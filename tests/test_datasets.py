@@ -6,7 +6,7 @@ import pytest
 from conftest import names_file_and_remedy
 
 from lrar.clips import DataError
-from lrar.datasets import available, data_folder, load_clip_set
+from lrar.datasets import available, data_folder, load_clip_set, one_name
 from lrar.datasets.folder import load_folder
 from lrar.datasets.ixmas import load_ixmas
 
@@ -95,7 +95,7 @@ def test_folder_groups_by_prefix(tmp_path):
 
 def test_folder_groups_by_file(tmp_path):
     touch(tmp_path, "run/a_1.mp4", "run/a_3.mp4", "jump/a_2.mp4", "jump/a_4.mp4")
-    lines = "run/a_1.mp4,first\n\njump/a_2.mp4,second\nrun/a_3.mp4,second\njump/a_4.mp4,first\n"
+    lines = "run/a_1.mp4,first\n\njump/a_2.mp4, second\nrun/a_3.mp4 ,second \njump/a_4.mp4,first\n"
     for encoding in ("utf-8", "utf-8-sig"):  # spreadsheets put a mark in front
         (tmp_path / "groups.csv").write_text(lines, encoding=encoding)
         assert [clip.group for clip in load_folder(tmp_path).clips] == ["second", "first", "first", "second"]
@@ -107,11 +107,14 @@ def test_folder_groups_by_file(tmp_path):
         ("run/a_1.mp4,x\n", "says nothing of jump/a_2.mp4"),
         ("run/a_1.mp4,x\njump/a_2.mp4,y\nrun/gone.mp4,x\n", "names run/gone.mp4"),
         ("run/a_1.mp4;x\njump/a_2.mp4;y\n", "each line must read"),
+        ("run/a_1.mp4,x\njump/a_2.mp4, \n", "each line must read"),
+        ("run/a_1.mp4,x\njump/a_2.mp4,y\nrun/a_1.mp4,y\n", "names run/a_1.mp4 more than once"),
+        ("run/a_1.mp4,Änna\njump/a_2.mp4,y\n", "not in UTF-8"),
     ],
 )
 def test_folder_with_a_faulty_group_file(tmp_path, line, fault):
     touch(tmp_path, "run/a_1.mp4", "jump/a_2.mp4")
-    (tmp_path / "groups.csv").write_text(line)
+    (tmp_path / "groups.csv").write_text(line, encoding="cp1252")
     with pytest.raises(DataError) as error:
         load_folder(tmp_path)
     assert "\n" not in str(error.value)
@@ -140,10 +143,37 @@ def test_folder_errors(tmp_path):
     assert names_file_and_remedy(error, tmp_path / "run", "all its clips belong to one group, anna", "groups.csv")
 
 
+def test_a_file_is_not_left_out_in_silence(tmp_path):
+    good = ("run/anna_1.mp4", "run/bob_1.mts", "jump/anna_1.3GP", "jump/bob_1.ogv")
+    touch(tmp_path, *good, "run/notes.md", "jump/cover.jpg", "jump/.DS_Store")
+    (tmp_path / "run" / "more").mkdir()
+    assert [clip.name for clip in load_folder(tmp_path).clips] == sorted(good)
+    touch(tmp_path, "run/bob_2.rm")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "run" / "bob_2.rm", "not known as a video")
+
+
+def test_no_fold_tests_a_class_that_it_does_not_learn(tmp_path):
+    """Ten folds over twenty people: two are held out at once, and all who jump may be among them."""
+    touch(tmp_path, *(f"run/p{number:02d}_1.mp4" for number in range(20)), "jump/p03_2.mp4", "jump/p13_2.mp4")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "jump", "p03+p13", "Add clips of another group")
+    touch(tmp_path, "jump/p04_2.mp4")
+    assert len(load_folder(tmp_path).clips) == 23
+
+
 def test_folders_by_path_and_by_name(tmp_path, monkeypatch):
-    touch(tmp_path / "mine", "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4")
-    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
-    assert load_clip_set(str(tmp_path / "mine")) == load_clip_set("folder-mine")
+    touch(tmp_path / "data" / "mine", "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4")
+    touch(tmp_path / "else" / "mine", "run/anna_1.mp4")
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path / "data")
+    assert load_clip_set(str(tmp_path / "data" / "mine")) == load_clip_set("folder-mine")
+    for path in ("./mine", "../data/mine/", str(tmp_path / "data" / "mine")):
+        assert one_name(path) == "folder-mine", "one folder is one data set"
+    assert one_name("../else/mine") == str(tmp_path / "else" / "mine")
+    assert one_name("ixmas6") == "ixmas6"
 
 
 def test_unknown_data_set(tmp_path, monkeypatch):

@@ -144,8 +144,11 @@ def test_bad_arguments(capsys, arguments, part):
     assert part in complaint(capsys, "predict", *arguments)
 
 
-def test_a_folder_without_videos(capsys, tmp_path):
+def test_a_folder_without_videos(capsys, folder, tmp_path):
     assert "no videos in this folder" in complaint(capsys, "predict", tmp_path)
+    code, out, lines = call(capsys, "predict", tmp_path, folder)
+    assert code == 2 and len(lines) == 1 and "no videos in this folder" in lines[0]
+    assert out, "the others are answered all the same"
 
 
 def test_the_answer_to_a_video_is_the_mean_over_its_windows(tmp_path):

@@ -19,6 +19,7 @@ from lrar.records import (
     RESULT_COLUMNS,
     Record,
     Store,
+    kept_as,
     manifest,
     older_than_code,
     read_record,
@@ -81,6 +82,14 @@ def test_what_is_written_is_found(tmp_path):
         assert store.find("0123456789abcdef", fingerprint="data") == record()
     assert Store(tmp_path).find("fedcba9876543210") is None
     assert Store(tmp_path / "nowhere").find("0123456789abcdef") is None
+
+
+def test_names_of_folders_are_not_patterns(tmp_path):
+    for name in ("clips [2024]", "clips 2"):
+        experiment = record().experiment | {"data": record().experiment["data"] | {"dataset": f"/somewhere/{name}"}}
+        Store(tmp_path).write(dataclasses.replace(record(), experiment=experiment))
+    (found,) = Store(tmp_path).records(kept_as("/somewhere/clips [2024]"))
+    assert found.dataset == "folder-clips [2024]"
 
 
 def test_a_store_sees_what_another_writes(tmp_path):
@@ -160,12 +169,12 @@ def test_results_hold_runs_and_fused_rows():
     network = record("d" * 16, row="own", study="super_resolution", probabilities=[], labels=[], clips=[], groups=[])
     runs = [record("b" * 16), record("c" * 16, stream="flow", probabilities=flow, train_seconds=7.0), network]
     rows = list(csv.DictReader(io.StringIO(results_csv(runs))))
-    columns = "dataset protocol study row stream fold seed n_clips n_correct train_seconds experiment"
+    columns = "dataset protocol study row stream fold seed n_clips n_correct train_seconds fingerprint experiment"
     assert tuple(rows[0]) == RESULT_COLUMNS == tuple(columns.split())
     assert [list(row.values()) for row in rows] == [
-        ["ixmas6", "actor", "full", "plain", "both", "3", "1", "3", "2", "19.3", f"{'b' * 16}+{'c' * 16}"],
-        ["ixmas6", "actor", "full", "plain", "flow", "3", "1", "3", "1", "7.0", "c" * 16],
-        ["ixmas6", "actor", "full", "plain", "rgb", "3", "1", "3", "2", "12.3", "b" * 16],
+        ["ixmas6", "actor", "full", "plain", "both", "3", "1", "3", "2", "19.3", "data", f"{'b' * 16}+{'c' * 16}"],
+        ["ixmas6", "actor", "full", "plain", "flow", "3", "1", "3", "1", "7.0", "data", "c" * 16],
+        ["ixmas6", "actor", "full", "plain", "rgb", "3", "1", "3", "2", "12.3", "data", "b" * 16],
     ]
     assert results_csv(reversed(runs)) == results_csv(runs)
 

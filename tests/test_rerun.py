@@ -1,10 +1,13 @@
 """What stands in a chapter's box, and where its buttons lead."""
 
+import shlex
+from dataclasses import replace
+
 import nbformat
 import pytest
 from made_up import write_records
 
-from lrar import rerun
+from lrar import rerun, tables
 from lrar.replay import existing
 
 PARAMETERS = {"dataset": "ixmas6", "profile": "full", "records": "../book/records"}
@@ -30,10 +33,39 @@ def test_the_box(tmp_path):
     text = rerun.box("03_teacher", parameters=PARAMETERS, runs=runs)
     assert "Run this chapter again: 12 runs, 6.0 minutes of training" in text
     assert "360 seconds" in text
-    assert "abacus, 1 threads" in text
-    assert "papermill 03_teacher.ipynb mine.ipynb -p dataset ixmas6 -p profile full -p records ../book/records" in text
+    assert "abacus, 1 thread" in text
+    assert (
+        "papermill 03_teacher.ipynb ../mine.ipynb -p dataset ixmas6 -p profile full -p records ../book/records" in text
+    )
     for name, value in PARAMETERS.items():
         assert f"| `{name}` | `{value}` | {rerun.MEANINGS[name]} |" in text
+
+
+def test_names_of_folders_reach_the_command_whole(tmp_path):
+    named = {**PARAMETERS, "dataset": "folder-my clips #1 & co"}
+    runs = existing("ixmas6", profile="full", records=tmp_path)
+    line = next(
+        line for line in rerun.box("03_teacher", parameters=named, runs=runs).splitlines() if "papermill" in line
+    )
+    assert "dataset" in shlex.split(line) and named["dataset"] in shlex.split(line)
+    (command,) = {
+        row[-1].strip("`") for row in tables.coverage(replace(runs, dataset=named["dataset"], rows=("plain",))).body
+    }
+    assert named["dataset"] in shlex.split(command)
+
+
+def test_a_readers_copy_is_no_chapter(tmp_path):
+    for name in ("03_teacher.ipynb", "mine.ipynb", "02_super_resolution.ipynb", "03_teacher.failed.ipynb"):
+        (tmp_path / name).touch()
+    assert [path.name for path in rerun.committed_notebooks(tmp_path)] == [
+        "02_super_resolution.ipynb",
+        "03_teacher.ipynb",
+    ]
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setattr(rerun.shutil, "which", lambda _: None)
+    assert rerun.revision() == ("", "")
 
 
 def test_a_chapter_without_runs_says_so(tmp_path):

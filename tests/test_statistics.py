@@ -182,6 +182,18 @@ def test_only_runs_of_one_fold_seed_and_data_are_fused(change):
     assert fused_records([record("new", "10"), record("new", "10", stream="flow", **change)]) == []
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 2, 1), (2, 1, 0, 3), (3, 2, 1, 0)])
+def test_only_runs_on_clips_of_the_same_content_are_fused(order):
+    """Runs of the same name before and after a clip was changed, in whatever order their files stand."""
+    runs = [
+        dataclasses.replace(record("new", correct, stream=stream), fingerprint=content)
+        for content, correct in (("before", "11"), ("after", "00"))
+        for stream in ("rgb", "flow")
+    ]
+    fused = fused_records([runs[number] for number in order])
+    assert {one.fingerprint: one.correct.tolist() for one in fused} == {"before": [True] * 2, "after": [False] * 2}
+
+
 def test_streams_that_saw_other_clips_are_not_fused():
     with pytest.raises(DataError, match="saw other clips"):
         fused_records([record("new", "10"), record("new", "10", stream="flow", clips=["x", "y"])])

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dask
 import pytest
 from conftest import names_file_and_remedy
 from dask.distributed import LocalCluster
 
+from lrar import scheduling
 from lrar.clips import DataError
 from lrar.experiment import identity
 from lrar.records import Store, manifest, read_record
@@ -294,6 +296,25 @@ def test_a_dask_cluster_makes_the_same_records(ixmas, tmp_path):
         here = run_task(task, tmp_path / "here", 1)
         assert here.probabilities == done[task].probabilities, "one thread gives the same bits anywhere"
         assert here.losses == done[task].losses
+
+
+def test_no_scheduler_is_a_line(ixmas, tmp_path):
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), pytest.raises(DataError) as error:
+        list(run_study(listed, root=tmp_path, scheduler="tcp://127.0.0.1:9"))
+    assert names_file_and_remedy(error, "tcp://127.0.0.1:9", "no Dask scheduler answers")
+
+
+def test_a_worker_that_is_killed_again_and_again_is_a_line(ixmas, tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduling, "run_task", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))[:1]
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        pytest.raises(DataError) as error,
+    ):
+        list(run_study(listed, root=tmp_path, scheduler=cluster.scheduler_address))
+    assert names_file_and_remedy(error, cluster.scheduler_address, "workers were killed")
 
 
 def wait_until(holds: Callable[[], bool], *, seconds: float) -> None:

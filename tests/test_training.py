@@ -188,6 +188,14 @@ def test_a_tiny_network_overfits_eight_clips(one_thread):
     assert (probabilities.argmax(axis=1) == labels).all()
 
 
+@pytest.mark.parametrize("epochs", range(1, 9))
+def test_few_steps_are_enough(epochs):
+    """One step an epoch, as of a small folder of one's own in the quick profile."""
+    stream, labels = eight_clips()
+    losses = fit(make_model(), stream, labels, np.arange(8), recipe=replace(TINY, epochs=epochs, batch=8), seed=0)
+    assert len(losses) == epochs and np.isfinite(losses).all()
+
+
 def train(seed: int) -> tuple[list[float], np.ndarray]:
     stream, labels = eight_clips()
     model = make_model()

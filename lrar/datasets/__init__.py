@@ -23,6 +23,16 @@ def data_folder() -> Path:
     return beside if beside.is_dir() else repository / "data"
 
 
+def one_name(dataset: str) -> str:
+    """The one name of a data set in experiments: a folder in `data_folder()` is `folder-<name>`, any other its whole path."""
+    if os.sep not in dataset:
+        return dataset
+    path = Path(os.path.abspath(dataset))
+    if path.parent.resolve() == data_folder().resolve():
+        return f"folder-{path.name}"
+    return str(path.resolve())
+
+
 def load_clip_set(dataset: str) -> ClipSet:
     """Find a data set by its name in records.
 

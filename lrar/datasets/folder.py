@@ -6,20 +6,27 @@ line `<class>/<video>,<group>` for each clip; else the group is the file name up
 """
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from lrar.clips import Clip, ClipSet, DataError
+from lrar.protocols import leave_one_actor_out
 
 SIZE = (48, 64)  # rows x columns of HR, whatever the videos have; LR is then the paper's 12x16
-VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".mpeg", ".webm", ".wmv"}
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
+)
+# What may lie beside videos; any other file is named, lest a video be left out in silence.
+OTHER_SUFFIXES = frozenset(".csv .db .ini .jpeg .jpg .json .md .pdf .png .srt .txt .xml .zip".split())
 
 
 def load_folder(root: Path) -> ClipSet:
     """List the clips of a folder of class folders.
 
     Raises:
-        DataError: no such folder, no class folders, a class without clips, a group file that names an absent clip
-            or leaves one out, or fewer than two groups, in all or in a class.
+        DataError: no such folder, no class folders, a class without clips, a file that is neither a video nor known
+            to be none, a group file that cannot be read, names an absent clip or leaves one out, fewer than two groups,
+            in all or in a class, or a fold that tests a class which it does not train on.
     """
     root = Path(root)
     if not root.is_dir():
@@ -29,7 +36,13 @@ def load_folder(root: Path) -> ClipSet:
         raise DataError(f"{root}: {len(folders)} class folder(s); at least 2 are needed, each named after its class.")
     videos = []
     for label, folder in enumerate(folders):
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        found = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+        if unknown := [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES | OTHER_SUFFIXES]:
+            raise DataError(
+                f"{unknown[0]}: not known as a video ({len(unknown)} such). Convert or rename it "
+                f"({', '.join(sorted(VIDEO_SUFFIXES))}), or take it out of the folder."
+            )
         if not found:
             raise DataError(
                 f"{folder}: a class without videos. Add some ({', '.join(sorted(VIDEO_SUFFIXES))}) or remove it."
@@ -58,24 +71,37 @@ def load_folder(root: Path) -> ClipSet:
                 "fold without this group has nothing to learn the class from. Start file names with the actor or source "
                 "(anna_01.mp4), or add groups.csv."
             )
-    return ClipSet(
+    clip_set = ClipSet(
         dataset=f"folder-{root.resolve().name}",
         classes=tuple(folder.name for folder in folders),
         clips=tuple(sorted(clips, key=lambda clip: clip.name)),
         grey=False,
         size=SIZE,
     )
+    for fold in leave_one_actor_out(clip_set):  # where there are many groups, a fold holds out several
+        tested, trained = ({clip_set.clips[i].label for i in side} for side in (fold.test, fold.train))
+        if unseen := sorted(tested - trained):
+            raise DataError(
+                f"{folders[unseen[0]]}: all its clips belong to groups that one fold holds out together ({fold.name}), so "
+                "that this fold has nothing to learn the class from. Add clips of another group, or leave the class out."
+            )
+    return clip_set
 
 
 def _read_groups(root: Path, names: set[str]) -> dict[str, str] | None:
     path = root / "groups.csv"
     if not path.exists():
         return None
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
-    if any(len(row) != 2 for row in rows):
-        raise DataError(f"{path}: each line must read <class>/<video>,<group>.")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not in UTF-8. Save it again as CSV in UTF-8.") from error
+    if any(len(row) != 2 or not all(row) for row in rows):
+        raise DataError(f"{path}: each line must read <class>/<video>,<group>. Correct the lines that do not.")
     groups = dict(rows)
+    if twice := sorted(name for name, count in Counter(name for name, _ in rows).items() if count > 1):
+        raise DataError(f"{path}: names {twice[0]} more than once ({len(twice)} such). Leave one line for it.")
     if absent := sorted(set(groups) - names):
         raise DataError(
             f"{path}: names {absent[0]}, which is not in the folder ({len(absent)} such). Correct the line."
