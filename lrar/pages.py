@@ -103,6 +103,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
             f"{key}_accuracy.md": accuracies(runs, study, data="IXMAS"),
             f"{key}_differences.md": fragment(tables.differences(runs, baseline=baseline, rows=rows)),
             f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),
+            f"hmdb_{key}.png": figures.differences(hmdb, baseline=baseline, rows=rows),
             f"hmdb_{key}_verdict.md": fragment(tables.verdicts(hmdb, claims=(claim.name,)), HMDB),
             f"hmdb_{key}_accuracy.md": accuracies(hmdb, study, data="HMDB-51"),
             f"hmdb_{key}_differences.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB),
