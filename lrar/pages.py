@@ -92,7 +92,6 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "hmdb_room_plain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("teacher",)), HMDB),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
-        "claims.png": figures.claim_differences(runs),
         "hmdb_claims.png": figures.claim_differences(hmdb),
     }
     for claim in CLAIMS:
