@@ -131,12 +131,13 @@ def fit(frame: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(cropped, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
-def frames(path: Path, *, parallel: bool = False) -> Iterator[tuple[av.VideoFrame, float]]:
+def frames(path: Path, *, parallel: bool = False, whole: float = 1) -> Iterator[tuple[av.VideoFrame, float]]:
     """The frames of a video file, one at a time, each with the frames a second that the file states (0 if it does not).
 
     Args:
         path: any file that FFmpeg reads.
         parallel: decode several frames at once; a broken file then need not fail at the same frame each time.
+        whole: the share of the announced frames that must be there, or be cut away by an edit list.
 
     Raises:
         DataError: missing, empty, truncated, no video, or fewer than two frames.
@@ -145,7 +146,7 @@ def frames(path: Path, *, parallel: bool = False) -> Iterator[tuple[av.VideoFram
         raise DataError(f"{path}: no such file. Check the path.")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty. {COPY_AGAIN}")
-    read = shown = 0
+    shown = hidden = 0
     try:
         with av.open(str(path)) as container:
             # FFmpeg draws text files as video of a terminal.
@@ -156,7 +157,7 @@ def frames(path: Path, *, parallel: bool = False) -> Iterator[tuple[av.VideoFram
                 stream.thread_type = "AUTO"
             announced, rate = stream.frames, float(stream.average_rate or 0)
             for packet in container.demux(stream):
-                read += packet.size > 0  # the last packet is empty: it asks the decoder for what it has kept back
+                hidden += packet.is_discard  # an edit list trims a video and leaves what it cuts away in the file
                 for frame in packet.decode():
                     shown += 1
                     yield frame, rate
@@ -165,9 +166,8 @@ def frames(path: Path, *, parallel: bool = False) -> Iterator[tuple[av.VideoFram
         raise DataError(
             f"{path}: cannot be decoded as a video ({reason}, after {shown} frames). {COPY_AGAIN}"
         ) from error
-    # Not every frame need be shown: an edit list trims a video and leaves what it cuts away in the file.
-    if read < announced:
-        raise DataError(f"{path}: truncated, {read} of {announced} frames. {COPY_AGAIN}")
+    if shown + hidden < whole * announced:
+        raise DataError(f"{path}: truncated, {shown + hidden} of {announced} frames. {COPY_AGAIN}")
     if shown < 2:
         raise DataError(f"{path}: {shown} frame(s); motion needs at least 2. Remove it, or give a longer video.")
 

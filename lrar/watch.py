@@ -17,6 +17,7 @@ from lrar.streams import SCALE, low_resolution, to_video
 
 RATE = 25  # frames a second of the clips that students are trained on; what comes faster is thinned
 WHOLE = 12  # seconds: the longest of those clips; up to here a video is read as one, as they were
+WHOLE_ENOUGH = 0.9  # share of its frames that a video to look at must have; data sets want all of them
 SECONDS, STEP = 3, 1  # of a window: their usual length; and how much later the next one begins
 
 
@@ -98,7 +99,7 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
 def _low_frames(path: Path, card: Card, region: Region | None) -> Iterator:
     """First the number of frames a second, then each frame with its time, uint8 `(h, w, C)`."""
     due = None
-    for count, (frame, stated) in enumerate(frames(path, parallel=True)):
+    for count, (frame, stated) in enumerate(frames(path, parallel=True, whole=WHOLE_ENOUGH)):
         rate = stated or RATE
         if not count:
             yield min(rate, RATE)

@@ -76,6 +76,21 @@ def test_what_an_edit_list_cuts_away_is_not_shown(tmp_path):
     assert np.array_equal(decode(path, grey=True), whole[4:])
 
 
+def test_frames_that_a_decoder_leaves_out_are_missed(tmp_path):
+    """A decoder may pass over a frame without a word: a data set wants them all."""
+    path = write_video(tmp_path / "a.mp4", VIDEO, codec="mpeg4", pixels="yuv420p", rate=25)
+    with av.open(str(path)) as container:
+        sixth = [packet for packet in container.demux(video=0) if packet.size][5]
+    content = bytearray(path.read_bytes())
+    start = sixth.pos
+    # MPEG-4's frame that is not coded: its start, type P, times, and the bit that says so.
+    content[start : start + sixth.size] = b"\0\0\1\xb6\x52\xc0".ljust(sixth.size, b"\x7f")
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        decode(path, grey=True)
+    assert names_file_and_remedy(error, path, "truncated, 9 of 10 frames")
+
+
 def test_odd_sizes_are_decoded_but_no_set_may_hold_them(tmp_path):
     path = write_video(tmp_path / "a.avi", VIDEO[:, :31, :23])
     assert np.array_equal(decode(path, grey=True)[..., 0], VIDEO[:, :31, :23])
