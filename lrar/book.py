@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from lrar.chapters import complete_chapter, write_runs
 from lrar.clips import DataError, atomic_write
-from lrar.datasets import available, data_folder
+from lrar.datasets import NAMES, available, data_folder
 from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
@@ -45,7 +45,7 @@ def checked_names(datasets: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(name.strip() for name in datasets))
     for name in names:
-        if not re.fullmatch(r"synthetic|ixmas6?|hmdb\d+|folder-[^/\\]+", name):
+        if not re.fullmatch(NAMES, name):
             raise DataError(
                 f"{name or 'an empty name'}: no data set that can have chapters. Known: synthetic, ixmas6, ixmas, hmdb21, "
                 "hmdb51, and folder-NAME for the folder NAME in LRAR_DATA."

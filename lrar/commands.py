@@ -266,10 +266,10 @@ def records_check(arguments: argparse.Namespace) -> int:
 
 
 def book(arguments: argparse.Namespace) -> int:
-    from lrar.book import DATASETS, BookError, build_book, table_of_contents
+    from lrar.book import DATASETS, BookError, build_book, checked_names, table_of_contents
     from lrar.pdf import find_browser, pages_of, write_pdf
 
-    datasets = tuple(arguments.datasets.split(",")) if arguments.datasets else DATASETS
+    datasets = checked_names(arguments.datasets.split(",") if arguments.datasets else DATASETS)
     if arguments.pdf and find_browser() is None:  # said before the build, not after it
         raise DataError("--pdf: no Chromium or Chrome is here to print with. Install one, or name it in LRAR_BROWSER.")
     try:

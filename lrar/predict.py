@@ -1,6 +1,6 @@
 """What is someone doing in a video of your own? The answers of `lrar predict`, as text or JSON."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,18 @@ from lrar.small import Answer, Card, SmallStudent, read
 from lrar.watch import WHOLE, Region, Window, windows
 
 
-def find_videos(paths: Iterable[Path]) -> list[Path]:
-    """The files among the paths, and every video in the folders among them and below.
+def find_videos(path: Path) -> list[Path]:
+    """A file itself, or every video in a folder and below.
 
     Raises:
         DataError: a folder without videos.
     """
-    videos = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
-            if not inside:
-                raise DataError(f"{path}: no videos in this folder ({', '.join(sorted(VIDEO_SUFFIXES))}). Add some.")
-            videos += inside
-        else:
-            videos.append(path)
-    return videos
+    if not path.is_dir():
+        return [path]
+    inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
+    if not inside:
+        raise DataError(f"{path}: no videos in this folder ({', '.join(sorted(VIDEO_SUFFIXES))}). Add some.")
+    return inside
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,11 @@ class Record:
     def dataset(self) -> str:
         """The name under which the record is kept; a folder given by path is `folder-<name>`."""
         return kept_as(self.experiment["data"]["dataset"])
+
+    @property
+    def machine(self) -> str:
+        """Where it was run, as people say it."""
+        return re.sub(r", 1 threads$", ", 1 thread", self.provenance["machine"])
 
     @property
     def correct(self) -> np.ndarray:

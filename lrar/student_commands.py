@@ -76,7 +76,7 @@ def predict_videos(arguments: argparse.Namespace) -> int:
     videos, broken = [], 0
     for given in arguments.videos:
         try:
-            videos += find_videos([given])
+            videos += find_videos(given)
         except DataError as error:
             print(f"lrar: {error}", file=sys.stderr, flush=True)
             broken += 1

@@ -1,6 +1,5 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
-import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -321,5 +320,4 @@ def cost(runs: Runs) -> Table:
 
 def machines(runs: Runs) -> list[str]:
     """The machines that made the records."""
-    names = {record.provenance["machine"] for record in runs.records}
-    return sorted(re.sub(r", 1 threads$", ", 1 thread", name) for name in names)
+    return sorted({record.machine for record in runs.records})

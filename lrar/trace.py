@@ -154,7 +154,7 @@ def letter(number: int) -> str:
 def maker(record: Record) -> tuple[str, str]:
     """The machine of a run, and its Python and libraries."""
     versions = {"Python": record.provenance.get("python", "?"), **record.provenance.get("libraries", {})}
-    return record.provenance["machine"], ", ".join(f"{name} {version}" for name, version in versions.items())
+    return record.machine, ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _options(runs: Runs) -> str:

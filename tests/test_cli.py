@@ -295,6 +295,10 @@ def test_a_row_without_its_weights(capsys, ixmas, tmp_path, trainings, monkeypat
         assert "missing" in line
 
 
+def test_records_without_a_manifest(capsys, tmp_path):
+    assert "no manifest. Run a study" in complaint(capsys, "records", "--records", tmp_path)
+
+
 def test_one_run(capsys, ixmas, tmp_path, trainings):
     records = ("--records", tmp_path / "records")
     code, out, lines = call(capsys, "run", "plain", *QUICK, "--stream", "flow", "--seed", "7", *records)

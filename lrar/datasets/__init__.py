@@ -13,6 +13,8 @@ from lrar.datasets.hmdb51 import load_hmdb51
 from lrar.datasets.ixmas import load_ixmas
 from lrar.datasets.synthetic import load_synthetic
 
+NAMES = r"synthetic|ixmas6?|hmdb\d+|folder-[^/\\]+"  # what a data set may be called in records
+
 
 def data_folder() -> Path:
     """The folder that holds the real data sets; it need not exist."""
