@@ -21,8 +21,9 @@ import torchvision
 from torch import nn
 
 from lrar.backbones import CompactConvNet, UpperI3D
-from lrar.clips import atomic_write, decode
+from lrar.cache import atomic_write
 from lrar.datasets import load_clip_set
+from lrar.decoding import decode
 from lrar.degrade import downsample, upscale
 from lrar.flow import optical_flow
 from lrar.i3d import I3D

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrar.clips import Clip, ClipSet, Videos, atomic_write, load_videos
-from lrar.experiment import Data, SuperResolution
+from lrar.cache import atomic_write
+from lrar.clips import Clip, ClipSet
+from lrar.draws import cut, training_draws
+from lrar.experiment import Data, Recipe, SuperResolution
 from lrar.provenance import provenance
 from lrar.streams import SCALE, make_stream
 from lrar.super_resolution import train_super_resolution
-from lrar.training import Recipe, cut, training_draws
+from lrar.videos import Videos, load_videos
 
 CLIPS, FRAMES, ROWS, COLUMNS = 6766, 95, 48, 64
 PARTS = 10

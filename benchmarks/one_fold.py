@@ -19,17 +19,19 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from lrar.clips import ClipSet, atomic_write, decode
+from lrar.cache import atomic_write
+from lrar.clips import ClipSet
 from lrar.datasets import load_clip_set
+from lrar.decoding import decode
 from lrar.degrade import downsample, upscale
-from lrar.experiment import Data, Experiment
+from lrar.draws import segment_times
+from lrar.experiment import Data, Experiment, Recipe
 from lrar.protocols import folds
 from lrar.provenance import provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Store
 from lrar.running import run
 from lrar.streams import to_tensor
-from lrar.training import Recipe, segment_times
 
 CORES = os.cpu_count()
 

@@ -20,8 +20,9 @@ import yaml
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from lrar.cache import atomic_write
 from lrar.chapters import complete_chapter, write_runs
-from lrar.clips import DataError, atomic_write
+from lrar.clips import DataError
 from lrar.datasets import NAMES, available, data_folder
 from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer

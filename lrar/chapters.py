@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 from lrar import rerun, trace
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 from lrar.records import Store
 from lrar.replay import existing
 from lrar.table import link_numbers

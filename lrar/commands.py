@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from lrar import distributed
 from lrar.archives import unpack_hmdb51
-from lrar.clips import DataError, decode, load_videos
+from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set, one_name
+from lrar.decoding import decode
 from lrar.experiment import from_dict, identity
 from lrar.provenance import vouch
 from lrar.records import COMMITTED, Record, Store, manifest, older_than_code, write_index
@@ -25,6 +26,7 @@ from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
 from lrar.studies import CLAIMS, TABLES, tasks
+from lrar.videos import load_videos
 from lrar.weights import check, get_i3d, weights_folder
 
 

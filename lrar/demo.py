@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrar.clips import Clip, DataError, atomic_write, cache_folder
+from lrar.cache import atomic_write, cache_folder
+from lrar.clips import Clip, DataError
 from lrar.datasets.synthetic import load_synthetic, render_clip
 from lrar.export import OPSET, export_student
 from lrar.small import FOLDER, SHIPPED, load_student, read

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 from lrar.degrade import UPSCALERS
-from lrar.training import Distillation, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +60,58 @@ class SuperResolution:
     learning_rate: float = 2e-3
     seed: int = 0
     scale: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a recognizer is trained.
+
+    Attributes:
+        epochs: passes over the training clips.
+        batch: clips a step.
+        learning_rate: peak of the one-cycle schedule of AdamW.
+        weight_decay: of AdamW.
+        frames: frames that stand for a clip.
+        shift: largest random shift in px, up, down and sideways; edges are repeated.
+        label_smoothing: of the cross entropy with the labels.
+        dropout: before the head.
+        bfloat16: run the network in bfloat16.
+        frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
+        views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
+        zoom: the smallest part of a picture's sides that such a view shows; None is all of it.
+        parts: of a batch, one after the other where memory is short; batch norm sees one at a time. None is one.
+    """
+
+    epochs: int = 20
+    batch: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    frames: int = 16
+    shift: int = 4
+    label_smoothing: float = 0.1
+    dropout: float = 0.5
+    bfloat16: bool = True
+    frozen: str | None = None
+    views: int | None = None
+    zoom: float | None = None
+    parts: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """Weights of the terms of the loss; see `lrar.distillation`.
+
+    Attributes:
+        logit: a, share of the softened-softmax term; cross entropy keeps 1 - a.
+        temperature: T.
+        feature: b.
+        attention_transfer: c.
+    """
+
+    logit: float = 0.0
+    temperature: float = 4.0
+    feature: float = 0.0
+    attention_transfer: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

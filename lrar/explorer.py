@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 
+from lrar.draws import cut, test_draws
 from lrar.experiment import Experiment, from_dict
 from lrar.figures import flow_limit, flow_to_rgb
 from lrar.recognizer import Recognizer, fuse
@@ -23,7 +24,7 @@ from lrar.replay import Runs, can_draw
 from lrar.running import fold_of, trained_recognizer
 from lrar.streams import SCALE, StoredViews, Stream, low_resolution, to_video
 from lrar.studies import STREAMS
-from lrar.training import cut, evaluate, test_draws
+from lrar.training import evaluate
 from lrar.views import store_views
 
 ROWS = ("teacher", "plain", "full")

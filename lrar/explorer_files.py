@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 from lrar.explorer import ROWS, Trained, answers, attention, ends, views
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.running import fold_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 from lrar.experiment import from_dict
 from lrar.explorer import ROWS, chosen_clips, chosen_records, trained
 from lrar.explorer_files import picture, script, write_clip

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from lrar.clips import DataError, atomic_write
+from lrar.cache import atomic_write
+from lrar.clips import DataError
 from lrar.small import SEGMENTS, WINDOW, Card, SmallStudent
 
 OPSET = 18  # what ONNX Runtime reads since 2023

@@ -8,7 +8,7 @@ Sphinx gives MathJax, 1.2 MB, to the start page as well, because pages below it 
 import re
 from pathlib import Path
 
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 
 ICONS = Path("_static") / "scripts" / "fontawesome.js"
 MATHJAX = re.compile(

@@ -10,8 +10,8 @@ from lrar.table import Table
 # Script -> the modules that it times. Each writes a file of its name beside the records.
 SCRIPTS = {
     "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
-    "backbones": ("backbones", "clips", "degrade", "flow", "i3d", "streams"),
-    "full_size": ("clips", "degrade", "streams", "super_resolution", "training"),
+    "backbones": ("backbones", "decoding", "degrade", "flow", "i3d", "streams"),
+    "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
 # What `full_size` times: words for it, and of what.

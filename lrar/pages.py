@@ -13,8 +13,9 @@ import numpy as np
 from IPython.display import Image
 
 from lrar import figures, literature, measured, sensitivity, tables
+from lrar.cache import atomic_write
 from lrar.chapters import spots_html
-from lrar.clips import DataError, atomic_write
+from lrar.clips import DataError
 from lrar.experiment import Data
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting

@@ -21,15 +21,17 @@ from typing import Any
 import torch
 
 from lrar import distributed
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
 DECIDING_MODULES = (
     "attention",
     "backbones",
     "clips",
+    "decoding",
     "degrade",
     "distillation",
+    "draws",
     "flow",
     "protocols",
     "recognizer",
@@ -37,6 +39,7 @@ DECIDING_MODULES = (
     "streams",
     "super_resolution",
     "training",
+    "videos",
 )
 # These decide the results of some experiments only.
 OPTIONAL_MODULES = (
@@ -88,10 +91,11 @@ def graphics() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def code_digest() -> dict[str, str]:
+def code_digest() -> dict[str, str | None]:
     """A digest of each module that decides results. Comments, docstrings and layout do not count.
 
-    Code that was shown to give the same results as older code has the older code's digest.
+    Code that was shown to give the same results as older code has the older code's digest, and None where the older code
+    had no such module.
     """
     folder = Path(__file__).parent
     same = same_results()
@@ -117,17 +121,17 @@ def same_results() -> dict[str, dict[str, dict[str, Any]]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def vouch(made_by: dict[str, str], modules: set[str], *, shown_by: list[str]) -> None:
+def vouch(made_by: dict[str, str | None], modules: set[str], *, shown_by: list[str]) -> None:
     """Let today's code of some modules count as the code of a record that it has reproduced.
 
     Args:
-        made_by: the digests in the record.
+        made_by: the digests in the record; a module that was split off another one since has none.
         modules: those that have changed since.
         shown_by: the hashes of the experiments that were run again.
     """
     same, now = same_results(), code_digest()
     for module in sorted(modules):
-        same.setdefault(module, {})[now[module]] = {"as": made_by[module], "shown_by": shown_by}
+        same.setdefault(module, {})[now[module]] = {"as": made_by.get(module), "shown_by": shown_by}
     text = json.dumps(same, indent=1, sort_keys=True) + "\n"
     atomic_write(Path(__file__).with_name("same_results.json"), text.encode())
     code_digest.cache_clear()
@@ -143,7 +147,7 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
         family = {"ixmas": "ixmas", "hmdb": "hmdb51"}.get(dataset.rstrip("0123456789"), "folder")
         modules.add(f"datasets/{family}")
     if "stream" not in experiment:  # super resolution by itself
-        return modules - {"attention", "backbones", "distillation", "flow", "recognizer", "training"}
+        return modules - {"attention", "backbones", "distillation", "draws", "flow", "recognizer", "training"}
     if not experiment["super_resolution"] and experiment["source"] not in ("espcn", "fsrcnn"):  # run by the same module
         modules.discard("super_resolution")
     if not experiment["teacher"]:

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from lrar.clips import DataError, atomic_write, cache_folder
+from lrar.cache import atomic_write, cache_folder
+from lrar.clips import DataError
 from lrar.provenance import code_digest, deciding_modules
 
 COMMITTED = Path(__file__).parents[1] / "book" / "records"  # those of the book

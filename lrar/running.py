@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file, save
 
 from lrar import distributed
-from lrar.clips import DataError, Videos, atomic_write, cache_folder, load_videos
+from lrar.cache import atomic_write, cache_folder
+from lrar.clips import DataError
 from lrar.datasets import load_clip_set
 from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
 from lrar.protocols import Fold, folds
@@ -27,6 +28,7 @@ from lrar.records import Record, Store
 from lrar.streams import SCALE, StoredViews, Stream, make_stream, restorer, to_tensor, to_video
 from lrar.super_resolution import VideoSuperResolution, quality, train_super_resolution
 from lrar.training import evaluate, fit
+from lrar.videos import Videos, load_videos
 from lrar.views import store_views
 
 

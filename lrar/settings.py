@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lrar.training import Recipe
+from lrar.experiment import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,11 +17,11 @@ from torch import nn
 
 from lrar.clips import DataError
 from lrar.degrade import quantize
+from lrar.draws import segment_times
 from lrar.experiment import Experiment, SuperResolution, from_dict
 from lrar.recognizer import Recognizer, fuse
 from lrar.streams import SCALE
 from lrar.super_resolution import VideoSuperResolution
-from lrar.training import segment_times
 
 FOLDER = Path(__file__).parent / "students"
 SHIPPED = ("ixmas6", "synthetic")  # each named after the data set it was trained on

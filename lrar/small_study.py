@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from lrar.clips import Videos, atomic_write
-from lrar.experiment import Data, Experiment, SuperResolution, identity, to_dict
+from lrar.cache import atomic_write
+from lrar.experiment import Data, Experiment, Recipe, SuperResolution, identity, to_dict
 from lrar.records import Store
 from lrar.running import fold_of, run, trained_recognizer, trained_super_resolution
 from lrar.small import FOLDER, Card, SmallStudent, build, read
 from lrar.streams import SCALE, low_resolution, to_video
 from lrar.studies import DISTILLATIONS
-from lrar.training import Recipe
+from lrar.videos import Videos
 
 STUDY = "small"
 STREAMS = ("rgb", "difference")

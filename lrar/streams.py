@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from lrar.clips import Videos, cache_folder
+from lrar.cache import cache_folder
 from lrar.degrade import UPSCALERS, downsample, shrink_to, upscale
 from lrar.flow import optical_flow
 from lrar.provenance import code_digest
@@ -27,6 +27,7 @@ from lrar.super_resolution import (
     fsrcnn,
     super_resolve,
 )
+from lrar.videos import Videos
 from lrar.weights import weights_file
 
 PUBLISHED = {"espcn": espcn, "fsrcnn": fsrcnn}
@@ -199,13 +200,15 @@ def make_stream(
         enlarge: rows that a plain upscaler makes of one LR row; None is 4.
         network: the trained network where source is `sr`.
         network_key: what identifies that network.
-        cache: the cache folder; by default `lrar.clips.cache_folder()`.
+        cache: the cache folder; by default `lrar.cache.cache_folder()`.
     """
     if stream not in ("rgb", "flow", "difference"):
         raise ValueError(f"{stream!r} is no stream; known: rgb, flow, difference.")
     assert (stream == "flow") == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
-    code = [code_digest()[module] for module in ("clips", "degrade", "flow", "streams", "super_resolution")]
+    code = [
+        code_digest()[module] for module in ("decoding", "videos", "degrade", "flow", "streams", "super_resolution")
+    ]
     sizes = [size for size in (("shrink", shrink), ("rows", rows), ("enlarge", enlarge)) if size[1] is not None]
     decides = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code, *sizes])
     key = hashlib.sha256(decides.encode()).hexdigest()[:16]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set, one_name
-from lrar.experiment import Data, Experiment, SuperResolution
+from lrar.experiment import Data, Distillation, Experiment, SuperResolution
 from lrar.protocols import folds
 from lrar.settings import Profile, setting
 from lrar.streams import PUBLISHED, SCALE
-from lrar.training import Distillation
 from lrar.weights import weights_file
 
 STREAMS = ("rgb", "flow")

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lrar.clips import atomic_write
+from lrar.cache import atomic_write
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, older_than_code, results_csv
 from lrar.replay import Runs

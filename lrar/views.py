@@ -17,12 +17,13 @@ import torch
 import torch.nn.functional as F
 from filelock import FileLock
 
-from lrar.clips import cache_folder
+from lrar.cache import cache_folder
 from lrar.distributed import device
+from lrar.draws import segment_times
+from lrar.experiment import Recipe
 from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
 from lrar.provenance import code_digest
 from lrar.streams import StoredViews, Stream
-from lrar.training import Recipe, segment_times
 from lrar.weights import weights_file
 
 ROWS = 112  # of a view, whatever the stream has: what the preparation scripts of the paper's year use
@@ -76,9 +77,9 @@ def store_views(
         stream: what the lower blocks see.
         wanted: pairs of clip and view number.
         recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
-        cache: the cache folder; by default `lrar.clips.cache_folder()`.
+        cache: the cache folder; by default `lrar.cache.cache_folder()`.
     """
-    code = [code_digest()[module] for module in ("views", "i3d")]
+    code = [code_digest()[module] for module in ("draws", "views", "i3d")]
     text = json.dumps([stream.key, code, recipe.frames, recipe.zoom, recipe.views, recipe.frozen, recipe.bfloat16])
     folder = (cache or cache_folder()) / "views" / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from lrar.clips import DataError, fit, frames, upright
+from lrar.clips import DataError
+from lrar.decoding import fit, frames, upright
 from lrar.small import Card
 from lrar.streams import SCALE, low_resolution, to_video
 

@@ -20,7 +20,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from lrar.clips import DataError, atomic_write
+from lrar.cache import atomic_write
+from lrar.clips import DataError
 
 I3D_FILE = "i3d_rgb_kinetics400.safetensors"
 

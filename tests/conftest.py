@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrar.clips import Clip, ClipSet
 from lrar.pdf import find_browser
 
 ACTIONS = {"walk": 7, "wave": 8, "punch": 9}  # with the numbers of the IXMAS release
@@ -120,6 +121,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def clip_set_of(*paths: Path) -> ClipSet:
+    """Grey videos of one class."""
+    listed = tuple(Clip(name=path.name, label=0, group=path.name[0], path=path) for path in paths)
+    return ClipSet(dataset="folder-some", classes=("all",), clips=listed, grey=True)
 
 
 def names_file_and_remedy(error: pytest.ExceptionInfo, *parts: object) -> bool:

@@ -1,8 +1,7 @@
 """Experiments small enough to be run in a test."""
 
-from lrar.experiment import Data, Experiment, SuperResolution
+from lrar.experiment import Data, Distillation, Experiment, Recipe, SuperResolution
 from lrar.studies import FLOW_METHOD
-from lrar.training import Distillation, Recipe
 
 RECIPE = Recipe(epochs=1, batch=4, frames=4, bfloat16=False)
 DATA = Data(dataset="ixmas6", fold=1)

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from conftest import served, write_video
 
 from lrar import demo
-from lrar.clips import DataError, fit
+from lrar.clips import DataError
 from lrar.datasets.synthetic import render_clip
+from lrar.decoding import fit
 from lrar.small import load_student, read
 from lrar.streams import low_resolution, to_video
 

@@ -17,13 +17,13 @@ from lrar.clips import DataError
 from lrar.datasets import available, data_folder
 from lrar.datasets.hmdb51 import SPLITS
 from lrar.distributed import share
-from lrar.experiment import Data, Experiment
+from lrar.experiment import Data, Experiment, Recipe
 from lrar.i3d import Unit
 from lrar.recognizer import Dropout, Recognition
 from lrar.records import Store
 from lrar.running import run
 from lrar.streams import Stream
-from lrar.training import Recipe, evaluate, fit
+from lrar.training import evaluate, fit
 from lrar.weights import I3D_FILE, check
 
 RECIPE = Recipe(epochs=3, batch=6, learning_rate=0.01, frames=4, shift=1, bfloat16=False)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import names_file_and_remedy, write_video
 
-from lrar.clips import DataError, load_videos
+from lrar.clips import DataError
 from lrar.datasets import available, data_folder, hmdb51, load_clip_set
 from lrar.datasets.hmdb51 import SPLITS, load_hmdb51, source_video
 from lrar.protocols import folds
+from lrar.videos import load_videos
 
 # As the release names them, with all that a file name may hold.
 NAMES = {

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lrar.clips import DataError, decode
+from lrar.clips import DataError
 from lrar.datasets import data_folder
+from lrar.decoding import decode
 from lrar.i3d import (
     ENDPOINTS,
     FIRST_LAYER,

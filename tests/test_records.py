@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import names_file_and_remedy
 
-from lrar import clips, provenance
+from lrar import cache as kept
+from lrar import provenance
 from lrar.clips import DataError
 from lrar.experiment import to_dict
-from lrar.provenance import DECIDING_MODULES, code_digest, deciding_modules
+from lrar.provenance import DECIDING_MODULES, code_digest, deciding_modules, vouch
 from lrar.records import (
     COMMITTED,
     RESULT_COLUMNS,
@@ -126,7 +127,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(clips.os, "replace", fails)
+    monkeypatch.setattr(kept.os, "replace", fails)
     with pytest.raises(OSError, match="disk full"):
         Store(tmp_path).write(record())
     assert files_of(tmp_path) == [], "a half-written file remains"
@@ -251,6 +252,18 @@ def test_older_than_code(edit):
     edit("protocols", ("range(5)", "range(6)"))
     assert older_than_code(made) == ["protocols"]
     assert set(older_than_code(record())) >= {"training", "protocols"}  # no digests at all
+
+
+def test_a_module_that_was_split_off_since(edit):
+    """A record of a time when a module's code stood in another one, which a run has shown to give the same results."""
+    now = edit("draws", ("np.full(count, 0.5)", "0.5"))
+    made = record(provenance={"code": {module: digest for module, digest in now.items() if module != "draws"}})
+    assert older_than_code(made) == ["draws"]
+    vouch(made.provenance["code"], {"draws"}, shown_by=[made.id])
+    edit("draws", ("np.full(count, 0.5)", "0.5"))
+    assert older_than_code(made) == []
+    edit("draws", ("np.full(count, 0.5)", "0.25"))
+    assert older_than_code(made) == ["draws"], "what was shown holds for that code alone"
 
 
 def test_provenance_names_code_libraries_and_machine():

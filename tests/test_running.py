@@ -13,7 +13,7 @@ from small_experiments import DATA, RECIPE, network, student, teacher
 from lrar import running
 from lrar.clips import DataError
 from lrar.degrade import shrink_to
-from lrar.experiment import from_dict, identity
+from lrar.experiment import Distillation, from_dict, identity
 from lrar.flow import optical_flow
 from lrar.records import Store
 from lrar.running import (
@@ -27,7 +27,7 @@ from lrar.running import (
     weights_path,
 )
 from lrar.streams import PUBLISHED, low_resolution, seen_frames, to_tensor, to_video
-from lrar.training import Distillation, evaluate
+from lrar.training import evaluate
 
 
 def kinds(trainings) -> list[str]:

@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 from lrar import small, small_study
 from lrar.clips import DataError
 from lrar.datasets import available
-from lrar.experiment import Data, from_dict, identity
+from lrar.draws import cut, segment_times, test_draws
+from lrar.experiment import Data, Recipe, from_dict, identity
 from lrar.records import COMMITTED, Store
 from lrar.running import fold_of, trained_recognizer
 from lrar.small import SHIPPED, Answer, load_student, moments, read
 from lrar.small_study import STREAMS, answers, make_student, student
-from lrar.training import Recipe, cut, segment_times, test_draws
 
 DATA = Data(dataset="ixmas6", fold=1)
 BRIEF = Recipe(epochs=12, batch=4, bfloat16=False)

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from lrar import streams
-from lrar.clips import Clip, ClipSet, Videos, load_videos
+from lrar.clips import Clip, ClipSet
 from lrar.datasets import load_clip_set
 from lrar.flow import optical_flow
 from lrar.running import load_data
 from lrar.streams import low_resolution, make_stream, seen_frames, to_tensor, to_video
 from lrar.studies import FLOW_METHOD
 from lrar.super_resolution import VideoSuperResolution
+from lrar.videos import Videos, load_videos
 from lrar.weights import check
 
 SOURCES = ("nearest", "bicubic", "area", "espcn", "fsrcnn", "sr")

@@ -20,7 +20,7 @@ from dask.distributed import LocalCluster
 
 from lrar import scheduling
 from lrar.clips import DataError
-from lrar.experiment import identity
+from lrar.experiment import Recipe, identity
 from lrar.records import Store, manifest, read_record
 from lrar.running import load_data
 from lrar.scheduling import run_study, run_task
@@ -37,7 +37,6 @@ from lrar.studies import (
     rows_of,
     tasks,
 )
-from lrar.training import Recipe
 
 TINY = Profile(
     folds=2,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrar.clips import load_videos
 from lrar.datasets.performer import ACTIONS, PARTS, make_actor, perform, place_joints
 from lrar.datasets.synthetic import CAMERAS, load_synthetic, render_clip
+from lrar.videos import load_videos
 
 CLIP_SET = load_synthetic()
 CLIPS = {clip.name: clip for clip in CLIP_SET.clips}

@@ -9,12 +9,13 @@ import torch
 from small_experiments import RECIPE, student, teacher
 
 from lrar import backbones, views
-from lrar.clips import cache_folder
+from lrar.cache import cache_folder
+from lrar.draws import cut, test_draws, training_draws
+from lrar.experiment import Recipe
 from lrar.i3d import I3D
 from lrar.records import Store
 from lrar.running import run, stream_of, trained_recognizer
 from lrar.streams import Stream
-from lrar.training import Recipe, cut, test_draws, training_draws
 from lrar.views import store_views, view
 from lrar.weights import I3D_FILE, check
 
