@@ -119,7 +119,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--vouch",
         action="store_true",
-        help="draw records older than the code; where each probability comes out the same, let the code count as theirs",
+        help="train one record of each kind that is older than the code; where each probability comes out the same, let the "
+        "code count as theirs",
     )
     made.add_argument("--tolerance", type=int, default=1, help="clips by which an accuracy may differ")
     with_records(made)

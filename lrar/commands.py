@@ -19,14 +19,14 @@ from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set, one_name
 from lrar.decoding import decode
 from lrar.experiment import from_dict, identity
-from lrar.provenance import vouch
-from lrar.records import COMMITTED, Record, Store, manifest, older_than_code, write_index
+from lrar.records import COMMITTED, Record, Store, manifest, write_index
 from lrar.running import fold_of, run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
 from lrar.studies import CLAIMS, TABLES, tasks
 from lrar.videos import load_videos
+from lrar.vouching import older_than_code, to_be_shown, vouch
 from lrar.weights import check, get_i3d, weights_folder
 
 
@@ -178,7 +178,11 @@ def single_run(arguments: argparse.Namespace) -> int:
 def audit(arguments: argparse.Namespace) -> int:
     """Train a sample of committed records again from nothing, and print both accuracies."""
     records = _auditable(arguments)
-    sample = random.Random(arguments.seed).sample(records, min(arguments.sample, len(records)))
+    generator = random.Random(arguments.seed)
+    if arguments.vouch:
+        sample = to_be_shown(generator.sample(records, len(records)))
+    else:
+        sample = generator.sample(records, min(arguments.sample, len(records)))
     worst, changed = 0, []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LRAR_CACHE"] = folder  # nothing that was trained before may be used
@@ -211,7 +215,7 @@ def audit(arguments: argparse.Namespace) -> int:
             )
             return 1
         for record in sample:
-            vouch(record.provenance["code"], set(older_than_code(record)), shown_by=[record.id for record in sample])
+            vouch(record)
     return 0 if worst <= arguments.tolerance else 1
 
 
@@ -231,14 +235,12 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
             absent.add(record.dataset)
     for dataset in sorted(absent):
         print(f"{dataset}: not audited, its clips are not on this machine", flush=True)
-    if not records and arguments.vouch:
-        raise DataError(
-            f"{arguments.records}: no records here are older than the code. Nothing needs to be vouched for."
-        )
-    if not records:
-        which = f" whose hash begins with {arguments.experiment}" if arguments.experiment else ""
-        raise DataError(f"{arguments.records}: no records{which} of data that is on this machine. Set LRAR_DATA.")
-    return records
+    if records:
+        return records
+    which = f" whose hash begins with {arguments.experiment}" if arguments.experiment else ""
+    age = " older than the code" if arguments.vouch else ""
+    remedy = "Nothing needs to be vouched for." if arguments.vouch and not absent else "Set LRAR_DATA."
+    raise DataError(f"{arguments.records}: no records{which}{age}, of data that is on this machine. {remedy}")
 
 
 def records_check(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from lrar.clips import DataError
 
 COPY_AGAIN = "Copy it again from its source, or remove it."
+LONG_ENOUGH = 0.9  # share of a file's length that its video fills; sound may last longer
 
 
 def fit(frame: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
@@ -32,13 +33,15 @@ def frames(path: Path, *, parallel: bool = False, whole: float = 1) -> Iterator[
         whole: the share of the announced frames that must be there, or be cut away by an edit list.
 
     Raises:
-        DataError: missing, empty, truncated, no video, or fewer than two frames.
+        DataError: missing, empty, truncated, no video, or fewer than two frames. A format that announces neither frames
+            nor length (MPEG-TS, MPEG-PS, a cut WMV) does not show where it was cut.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file. Check the path.")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty. {COPY_AGAIN}")
     shown = hidden = 0
+    ends = 0.0  # s
     try:
         with av.open(str(path)) as container:
             # FFmpeg draws text files as video of a terminal.
@@ -48,11 +51,19 @@ def frames(path: Path, *, parallel: bool = False, whole: float = 1) -> Iterator[
             if parallel:
                 stream.thread_type = "AUTO"
             announced, rate = stream.frames, float(stream.average_rate or 0)
+            length = (container.duration or 0) / av.time_base
+            numbered = container.format.name == "avi"
+            expected = 0  # number of the next packet, where packets are numbered
             for packet in container.demux(stream):
                 hidden += packet.is_discard  # an edit list trims a video and leaves what it cuts away in the file
+                if numbered and packet.dts is not None:
+                    hidden += max(packet.dts - expected, 0)  # frames that the camera dropped count, and hold nothing
+                    expected = packet.dts + 1
                 for frame in packet.decode():
                     shown += 1
+                    ends = frame.time or ends
                     yield frame, rate
+            ends += (1 / rate if rate else 0) - (container.start_time or 0) / av.time_base
     except (av.error.FFmpegError, ValueError, EOFError) as error:
         reason = str(error).split(":")[0].split("]")[-1].strip() or type(error).__name__
         raise DataError(
@@ -60,6 +71,8 @@ def frames(path: Path, *, parallel: bool = False, whole: float = 1) -> Iterator[
         ) from error
     if shown + hidden < whole * announced:
         raise DataError(f"{path}: truncated, {shown + hidden} of {announced} frames. {COPY_AGAIN}")
+    if not announced and shown and ends < LONG_ENOUGH * whole * length:
+        raise DataError(f"{path}: truncated, its video ends after {ends:.1f} of {length:.1f} s. {COPY_AGAIN}")
     if shown < 2:
         raise DataError(f"{path}: {shown} frame(s); motion needs at least 2. Remove it, or give a longer video.")
 

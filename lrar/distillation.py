@@ -27,7 +27,9 @@ def logit_loss(student: torch.Tensor, teacher: torch.Tensor, *, temperature: flo
 
 
 def feature_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Squared distance of pooled features on the unit sphere, 0 to 4 (after FitNets, Romero et al. 2015).
+    """Squared distance of features on the unit sphere, 0 to 4 (after FitNets, Romero et al. 2015).
+
+    Of a teacher that ends in a layer norm and a student that averages maps without negative values it cannot come near 0.
 
     Args:
         student: `(B, D)`.

@@ -104,14 +104,16 @@ class Distillation:
     Attributes:
         logit: a, share of the softened-softmax term; cross entropy keeps 1 - a.
         temperature: T.
-        feature: b.
+        feature: b, of pooled features: what attention gives, or the mean where there is none.
         attention_transfer: c.
+        mean_feature: of the mean of the maps before attention, which teacher and student take in the same way.
     """
 
     logit: float = 0.0
     temperature: float = 4.0
     feature: float = 0.0
     attention_transfer: float = 0.0
+    mean_feature: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +173,13 @@ class Experiment:
                 )
         if self.teacher is not None and self.teacher.stream != self.stream:
             raise ValueError("A teacher teaches its own stream.")
+        if self.teacher is not None and _looks(self.teacher.recipe) != _looks(self.recipe):
+            raise ValueError("A teacher sees what its student sees: give both one frames, frozen, views and zoom.")
+
+
+def _looks(recipe: Recipe) -> tuple:
+    """What decides which part of a clip a network sees at a draw, besides the draw."""
+    return recipe.frames, recipe.frozen, recipe.views, recipe.zoom
 
 
 Runnable = Experiment | SuperResolution

@@ -170,7 +170,7 @@ def _forest(runs: Runs, pairs: Mapping[str, tuple[str, str]], *, label: str) -> 
             low=result.low,
             high=result.high,
             complete=is_complete(result, runs, row=row, baseline=baseline),
-            traced=difference(result, runs, row=row, baseline=baseline, stream=stream),
+            traced=difference(result, row=row, baseline=baseline, stream=stream),
         )
         for name, (row, baseline) in pairs.items()
         for (_, stream), result in comparisons(runs, baseline=baseline, rows=(row,)).items()

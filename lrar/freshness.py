@@ -9,11 +9,12 @@ from pathlib import Path
 
 import nbformat
 
-from lrar import provenance
+from lrar import provenance, vouching
 from lrar.measured import SCRIPTS, measurement
 from lrar.pages import BOOK, START, readme_table, readme_with
-from lrar.records import Store, older_than_code, results_csv
+from lrar.records import Store, results_csv
 from lrar.rerun import committed_notebooks
+from lrar.vouching import older_than_code
 
 SHOWING = ("canvas", "dots", "figures", "names", "pixels", "replay", "statistics", "studies", "table", "tables")
 STAMP = "lrar"
@@ -62,11 +63,9 @@ def _stale_pages(root: Path) -> list[str]:
     for path in committed_notebooks(BOOK.parent / "notebooks"):
         if older := changed_since(nbformat.read(path, as_version=4).metadata.get(STAMP, {}), now):
             lines.append(f"{path.name}: older than {', '.join(older)}. Run: make notebooks")
-    digests = provenance.code_digest()
     for script, timed in SCRIPTS.items():
         if (measured := measurement(root, script)) is None:
             continue
-        now = {module: digests[module] for module in timed}
-        if older := changed_since(measured["provenance"]["code"], now):
+        if older := vouching.changed_since(measured["provenance"]["code"], timed):
             lines.append(f"{script}.json: older than {', '.join(older)}. Run: python benchmarks/{script}.py")
     return lines

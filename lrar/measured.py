@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from lrar.provenance import DECIDING_MODULES
+from lrar.replay import Runs
 from lrar.table import Table
 
 # Script -> the modules that it times. Each writes a file of its name beside the records.
 SCRIPTS = {
     "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
     "backbones": ("backbones", "decoding", "degrade", "flow", "i3d", "streams"),
+    "shared_sources": ("datasets/hmdb51", "protocols"),
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
@@ -92,3 +94,21 @@ def full_size(records: Path) -> str:
 def not_yet(script: str) -> str:
     """What stands in the place of a measurement that nobody has made."""
     return f"This has not been measured yet: `python benchmarks/{script}.py` does it.\n"
+
+
+def shared_sources(records: Path, runs: Runs) -> dict[int, list[str]]:
+    """By fold, the test clips whose source video training saw too; empty where these are not the clips of the records."""
+    measured = measurement(records, "shared_sources")
+    if measured is None or {record.fingerprint for record in runs.records} != {measured["fingerprint"]}:
+        return {}
+    return dict(enumerate(measured["clips"]))
+
+
+def told_shared_sources(records: Path, runs: Runs) -> str:
+    """One sentence: how many tests are of films that training saw in clips of another class."""
+    if not (shared := shared_sources(records, runs)):
+        return "How many test clips are such has not been counted here: `python benchmarks/shared_sources.py`.\n"
+    tests = {record.fold: len(record.clips) for record in runs.records if record.clips}
+    each = ", ".join(f"{len(shared[fold])} of {count}" for fold, count in sorted(tests.items()))
+    total = sum(len(shared[fold]) for fold in tests)
+    return f"By the name of the source video alone, {total} of {sum(tests.values())} tests are such ({each}, split by split).\n"

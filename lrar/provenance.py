@@ -2,17 +2,12 @@
 
 Each record holds a digest of every module that could change its result, so that a page can say when a record is older
 than the code. What an experiment is (`lrar.experiment`) counts by its values, which the record holds.
-
-Code that was changed without changing a result can be shown to be so: `lrar audit --vouch` trains records of the older
-code again, and where every probability comes out the same, `same_results.json` says that the newer code counts as the
-older.
 """
 
 import ast
 import datetime
 import hashlib
 import importlib.metadata
-import json
 import platform
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +16,6 @@ from typing import Any
 import torch
 
 from lrar import distributed
-from lrar.cache import atomic_write
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
 DECIDING_MODULES = (
@@ -56,19 +50,25 @@ LIBRARIES = ("torch", "numpy", "opencv-contrib-python-headless", "av", "scikit-i
 
 def provenance() -> dict[str, Any]:
     """Where, when and with what a run was made."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": ", ".join((platform.machine(), processor(), *graphics(), f"{torch.get_num_threads()} threads")),
+        "python": platform.python_version(),
+        "libraries": libraries(),
+        "code": code_digest(),
+    }
+
+
+@lru_cache(maxsize=1)
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that could change a result."""
     versions = {}
     for library in LIBRARIES:
         try:
             versions[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             versions[library] = "absent"
-    return {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": ", ".join((platform.machine(), processor(), *graphics(), f"{torch.get_num_threads()} threads")),
-        "python": platform.python_version(),
-        "libraries": versions,
-        "code": code_digest(),
-    }
+    return versions
 
 
 @lru_cache(maxsize=1)
@@ -91,50 +91,43 @@ def graphics() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def code_digest() -> dict[str, str | None]:
-    """A digest of each module that decides results. Comments, docstrings and layout do not count.
-
-    Code that was shown to give the same results as older code has the older code's digest, and None where the older code
-    had no such module.
-    """
+def code_digest() -> dict[str, str]:
+    """A digest of each module that decides results. Comments, docstrings and layout do not count."""
     folder = Path(__file__).parent
-    same = same_results()
-    digests = {}
-    for module in (*DECIDING_MODULES, *OPTIONAL_MODULES):
-        found = digest(folder / f"{module}.py")
-        digests[module] = same.get(module, {}).get(found, {}).get("as", found)
-    return digests
+    return {module: digest(folder / f"{module}.py") for module in (*DECIDING_MODULES, *OPTIONAL_MODULES)}
 
 
 def digest(path: Path) -> str:
-    """A digest of a module. Comments, docstrings and layout do not count."""
+    """A digest of a module. Comments, docstrings and layout do not count, nor does the version of Python."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
+    return hashlib.sha256(_told(tree).encode()).hexdigest()[:12]
 
 
-def same_results() -> dict[str, dict[str, dict[str, Any]]]:
-    """By module and digest: the digest of the older code whose results it gives, and the records that showed it."""
-    path = Path(__file__).with_name("same_results.json")
-    return json.loads(path.read_text()) if path.exists() else {}
+def _told(part: Any) -> str:
+    """A syntax tree as Python 3.11 tells it; later versions have fields more, and leave empty ones out."""
+    if isinstance(part, list):
+        return f"[{', '.join(map(_told, part))}]"
+    if not isinstance(part, ast.AST):
+        return repr(part)
+    kind = type(part)
+    fields = {name: getattr(part, name) for name in kind._fields if name != "type_params"}
+    optional = {name for name, value in fields.items() if value is None and getattr(kind, name, ...) is None}
+    told = ", ".join(f"{name}={_told(value)}" for name, value in fields.items() if name not in optional)
+    return f"{kind.__name__}({told})"
 
 
-def vouch(made_by: dict[str, str | None], modules: set[str], *, shown_by: list[str]) -> None:
-    """Let today's code of some modules count as the code of a record that it has reproduced.
+def decided_by(*modules: str) -> list[str]:
+    """What decides a file of the cache besides its inputs: these modules, and the libraries."""
+    digests = code_digest()
+    return [digests[module] for module in modules] + [f"{name} {version}" for name, version in libraries().items()]
 
-    Args:
-        made_by: the digests in the record; a module that was split off another one since has none.
-        modules: those that have changed since.
-        shown_by: the hashes of the experiments that were run again.
-    """
-    same, now = same_results(), code_digest()
-    for module in sorted(modules):
-        same.setdefault(module, {})[now[module]] = {"as": made_by.get(module), "shown_by": shown_by}
-    text = json.dumps(same, indent=1, sort_keys=True) + "\n"
-    atomic_write(Path(__file__).with_name("same_results.json"), text.encode())
-    code_digest.cache_clear()
+
+def family(dataset: str) -> str:
+    """What data sets of one kind have in common: the module that reads them, in `lrar.datasets`."""
+    return {"synthetic": "synthetic", "ixmas": "ixmas", "hmdb": "hmdb51"}.get(dataset.rstrip("0123456789"), "folder")
 
 
 def deciding_modules(experiment: dict[str, Any]) -> set[str]:
@@ -144,8 +137,7 @@ def deciding_modules(experiment: dict[str, Any]) -> set[str]:
     if dataset == "synthetic":
         modules |= {"datasets/performer", "datasets/synthetic"}
     else:
-        family = {"ixmas": "ixmas", "hmdb": "hmdb51"}.get(dataset.rstrip("0123456789"), "folder")
-        modules.add(f"datasets/{family}")
+        modules.add(f"datasets/{family(dataset)}")
     if "stream" not in experiment:  # super resolution by itself
         return modules - {"attention", "backbones", "distillation", "draws", "flow", "recognizer", "training"}
     if not experiment["super_resolution"] and experiment["source"] not in ("espcn", "fsrcnn"):  # run by the same module

@@ -25,7 +25,6 @@ from filelock import FileLock
 
 from lrar.cache import atomic_write, cache_folder
 from lrar.clips import DataError
-from lrar.provenance import code_digest, deciding_modules
 
 COMMITTED = Path(__file__).parents[1] / "book" / "records"  # those of the book
 RESULT_COLUMNS = (
@@ -138,8 +137,9 @@ class Store:
         for refresh in (False, True):
             if refresh:  # another process may have written it meanwhile
                 self._refresh()
-            for record in map(read_record, self._known.get(identity, [])):
-                if fingerprint in (None, record.fingerprint):
+            for path in self._known.get(identity, []):
+                # One that is gone was moved away since it was listed.
+                if path.exists() and fingerprint in (None, (record := read_record(path)).fingerprint):
                     return record
         return None
 
@@ -222,8 +222,9 @@ def results_csv(records: Iterable[Record]) -> str:
 def write_index(root: Path) -> None:
     """Write `results.csv` and `manifest.json` anew from the records that exist."""
     root = Path(root)
-    atomic_write(root / "results.csv", results_csv(Store(root).records()).encode())
-    atomic_write(root / "manifest.json", (json.dumps(manifest(root), indent=1) + "\n").encode())
+    with Store(root).lock("index"):  # of two studies that end together, the later one sees the runs of both
+        atomic_write(root / "results.csv", results_csv(Store(root).records()).encode())
+        atomic_write(root / "manifest.json", (json.dumps(manifest(root), indent=1) + "\n").encode())
 
 
 def manifest(root: Path) -> dict[str, str]:
@@ -233,9 +234,3 @@ def manifest(root: Path) -> dict[str, str]:
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.glob("*/*/*.json"))
     }
-
-
-def older_than_code(record: Record) -> list[str]:
-    """The modules that have changed since a record was made, of those that could change its result."""
-    made_by, now = record.provenance["code"], code_digest()
-    return sorted(module for module in deciding_modules(record.experiment) if made_by.get(module) != now[module])

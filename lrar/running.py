@@ -22,7 +22,7 @@ from lrar.clips import DataError
 from lrar.datasets import load_clip_set
 from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
 from lrar.protocols import Fold, folds
-from lrar.provenance import code_digest, deciding_modules, provenance
+from lrar.provenance import decided_by, deciding_modules, provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Record, Store
 from lrar.streams import SCALE, StoredViews, Stream, make_stream, restorer, to_tensor, to_video
@@ -60,14 +60,13 @@ def stream_of(experiment: Experiment, *, store: Store, clips: Iterable[int] | No
         clips: that will be looked at; where maps are stored, those of no others are made. None is the whole fold, for
             training and testing.
     """
+    videos = load_data(experiment.data.dataset, experiment.data.every)
     network, key = None, ""
     if experiment.super_resolution is not None:
-        network, key = (
-            trained_super_resolution(experiment.super_resolution, store=store),
-            identity(experiment.super_resolution),
-        )
+        network = trained_super_resolution(experiment.super_resolution, store=store)
+        key = weights_path(experiment.super_resolution, videos.fingerprint).stem
     stream = make_stream(
-        load_data(experiment.data.dataset, experiment.data.every),
+        videos,
         source=experiment.source,
         stream=experiment.stream,
         kernel=experiment.data.kernel,
@@ -115,8 +114,7 @@ def weights_path(experiment: Runnable, fingerprint: str) -> Path:
 
     They go by the code that trained them too: a teacher of older code never teaches a student of newer code.
     """
-    digests = code_digest()
-    code = [digests[module] for module in sorted(deciding_modules(to_dict(experiment)))]
+    code = decided_by(*sorted(deciding_modules(to_dict(experiment))))
     key = hashlib.sha256(json.dumps([identity(experiment), fingerprint, code]).encode()).hexdigest()[:16]
     return cache_folder() / "trained" / f"{identity(experiment)}-{key}.safetensors"
 

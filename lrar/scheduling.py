@@ -71,28 +71,30 @@ def run_study(
     root = Path(root).resolve()  # a worker elsewhere has another working folder
     store = Store(root)
     missing = []
-    for task in listed:
-        record = distributed.agreed(
-            store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
-        )
-        if record is None:
-            missing.append(task)
-        else:
-            yield task, record
-    # First round: what no other process is at. Second round: wait for the rest, and take over what was killed.
-    # Processes that share each run wait at once: one that went on to the next run would lose the others.
-    for wait in (False, True) if distributed.count() == 1 else (True,):
-        if not missing:
-            break
-        postponed = []
-        for task, record in _run_all(missing, root, threads, wait, workers, scheduler):
+    try:
+        for task in listed:
+            record = distributed.agreed(
+                store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
+            )
             if record is None:
-                postponed.append(task)
+                missing.append(task)
             else:
                 yield task, record
-        missing = postponed
-    if distributed.rank() == 0:
-        write_index(root)
+        # First round: what no other process is at. Second round: wait for the rest, and take over what was killed.
+        # Processes that share each run wait at once: one that went on to the next run would lose the others.
+        for wait in (False, True) if distributed.count() == 1 else (True,):
+            if not missing:
+                break
+            postponed = []
+            for task, record in _run_all(missing, root, threads, wait, workers, scheduler):
+                if record is None:
+                    postponed.append(task)
+                else:
+                    yield task, record
+            missing = postponed
+    finally:  # also where it is interrupted: what is finished is in the index
+        if distributed.rank() == 0:
+            write_index(root)
 
 
 def _run_all(

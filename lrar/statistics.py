@@ -5,6 +5,7 @@ fail together. Intervals are therefore bootstrapped over groups. Several seeds o
 """
 
 import dataclasses
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,9 +25,7 @@ def fused_records(records: Iterable[Record]) -> list[Record]:
     """The records of stream `both`: the mean of the probabilities of an rgb and a flow run of one row, fold and seed."""
     pairs: dict[tuple, dict[str, Record]] = defaultdict(dict)
     for record in records:
-        data = record.experiment["data"]
-        clips = (record.dataset, record.fingerprint, data["protocol"], data["every"])
-        key = (*clips, record.study, record.row, record.fold, record.seed)
+        key = (record.dataset, record.fingerprint, record.study, record.row, record.fold, record.seed, way_of(record))
         pairs[key][record.stream] = record
     fused = []
     for streams in pairs.values():
@@ -48,6 +47,20 @@ def fused_records(records: Iterable[Record]) -> list[Record]:
                 )
             )
     return fused
+
+
+def way_of(record: Record) -> str:
+    """All that an experiment fixes besides its stream, fold and seeds: runs of a row that are pooled or fused have it in common."""
+
+    def rest(values: dict) -> dict:
+        apart = ("stream", "flow_method", "fold", "seed")
+        return {
+            name: rest(value) if isinstance(value, dict) else value
+            for name, value in values.items()
+            if name not in apart and value is not None
+        }
+
+    return json.dumps(rest(record.experiment), sort_keys=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +98,21 @@ def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | No
     if stream == "both":
         records = fused_records(record for record in records if record.row == row and record.probabilities)
     chosen = [record for record in records if record.row == row and record.stream == stream]
-    if not chosen:
-        return None
-    _of_one_kind(chosen)
+    return _pooled(chosen) if chosen else None
+
+
+def _pooled(runs: list[Record]) -> Outcome:
+    """The runs of one row and stream as one outcome."""
+    _of_one_kind(runs)
+    if len({way_of(record) for record in runs}) > 1:
+        raise DataError(
+            f"{runs[0].row}: its runs differ in more than fold and seed, so they cannot be pooled. Keep the records of each "
+            "way in a folder of their own (--records)."
+        )
     hits: dict[str, list[float]] = defaultdict(list)
     group, fold = {}, {}
     seeds: dict[int, set[int]] = defaultdict(set)
-    for record in chosen:
+    for record in runs:
         seeds[record.fold].add(record.seed)
         for name, its_group, correct in zip(record.clips, record.groups, record.correct, strict=True):
             key = f"{record.fold}:{name}"
@@ -119,12 +140,16 @@ def _of_one_kind(records: list[Record]) -> None:
         )
 
 
-def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float = LEVEL) -> tuple[float, float]:
+def bootstrap_interval(
+    values: np.ndarray, groups: np.ndarray, *, level: float = LEVEL, error: float = 0.0
+) -> tuple[float, float]:
     """Percentile interval of the mean of clip values, resampling groups with replacement.
 
     Args:
         values: one a clip, `(N,)`.
         groups: the group of each clip, `(N,)`.
+        level: share of the draws that lie inside.
+        error: standard error of the mean from another source, which each draw gets on top.
 
     Returns:
         lower and upper end; `nan` where there are fewer than two groups.
@@ -134,8 +159,10 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float =
         return float("nan"), float("nan")
     sums = np.bincount(member, weights=values)
     counts = np.bincount(member)
-    drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(len(names), size=(DRAWS, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)  # (DRAWS,)
+    means = means + generator.normal(0, error, DRAWS)
     # Thirds of clips do not add up exactly in floats: an end that is 0 must read 0, for the verdict turns on it.
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]).round(9) + 0.0
     return float(low), float(high)
@@ -143,19 +170,19 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, *, level: float =
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A row against its baseline on the same clips, each the mean of its own seeds.
+    """A row against its baseline on the same clips and at the same seeds.
 
     Attributes:
         difference: accuracy of the row less that of the baseline, in points of a hundred.
         low: lower end of the 95 % interval, in points.
         high: upper end.
-        gained: clips that the row recognises and the baseline does not, both at the first seed that they share.
+        gained: clips that the row recognises and the baseline does not, both at the first seed.
         lost: the other way round.
-        p_value: exact two-sided McNemar test on these; `nan` where they share no seed.
+        p_value: exact two-sided McNemar test on these.
         n_clips: clips compared; a clip counts once a fold that tests it.
-        row_seeds: seeds behind the row.
-        baseline_seeds: seeds behind the baseline.
+        seeds: that both have of every fold compared.
         folds: folds compared.
+        runs: of either side; one of stream `both` is two that are fused.
         verdict: by `verdict`.
     """
 
@@ -166,15 +193,10 @@ class Comparison:
     lost: int
     p_value: float
     n_clips: int
-    row_seeds: int
-    baseline_seeds: int
+    seeds: int
     folds: int
+    runs: int
     verdict: str
-
-    @property
-    def seeds(self) -> int:
-        """Seeds behind the smaller side."""
-        return min(self.row_seeds, self.baseline_seeds)
 
 
 def verdict(low: float, high: float) -> str:
@@ -205,22 +227,47 @@ def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]] |
     return difference, np.array([a.group[key] for key in common]), common
 
 
-def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> Comparison | None:
-    """Compare two rows on the clips that both were tested on; None where a side is missing.
+def side_by_side(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> list[Record]:
+    """The runs of two rows in a stream, fused where it is `both`, at the folds and seeds that both rows have.
 
     Raises:
         DataError: the rows cannot be pooled; see `outcome`.
     """
     records = [record for record in records if record.row in (row, baseline) and record.probabilities]
-    a, b = outcome(records, row=row, stream=stream), outcome(records, row=baseline, stream=stream)
-    if a is None or b is None:
-        return None
+    if stream == "both":
+        records = fused_records(records)
+    records = [record for record in records if record.stream == stream]
+    if not {row, baseline} <= {record.row for record in records}:
+        return []
     _of_one_kind(records)
+    there = [{(record.fold, record.seed) for record in records if record.row == side} for side in (row, baseline)]
+    return [record for record in records if (record.fold, record.seed) in there[0] & there[1]]
+
+
+def compare(
+    records: Iterable[Record], *, row: str, baseline: str, stream: str, error: float = 0.0
+) -> Comparison | None:
+    """Compare two rows on the clips, and at the seeds, that both have; None where they have none in common.
+
+    Args:
+        records: of any rows.
+        row: what is judged.
+        baseline: what it is judged against.
+        stream: `rgb`, `flow` or `both`.
+        error: standard error of the difference from another source, in points, for the interval to cover too.
+
+    Raises:
+        DataError: the rows cannot be pooled; see `outcome`.
+    """
+    runs = side_by_side(records, row=row, baseline=baseline, stream=stream)
+    if not runs:
+        return None
+    a, b = (_pooled([record for record in runs if record.row == side]) for side in (row, baseline))
     if (pair := paired(a, b)) is None:
         return None
     difference, groups, common = pair
-    low, high = bootstrap_interval(difference, groups)
-    gained, lost, p_value = _first_seed(records, row=row, baseline=baseline, stream=stream)
+    low, high = bootstrap_interval(difference, groups, error=error / 100)
+    gained, lost, p_value = _first_seed(runs, row=row, baseline=baseline)
     return Comparison(
         difference=100 * float(difference.mean()),
         low=100 * low,
@@ -229,22 +276,46 @@ def compare(records: Iterable[Record], *, row: str, baseline: str, stream: str) 
         lost=lost,
         p_value=p_value,
         n_clips=len(common),
-        row_seeds=a.seeds,
-        baseline_seeds=b.seeds,
+        seeds=a.seeds,
         folds=len({a.fold[key] for key in common}),
+        runs=len({(record.fold, record.seed) for record in runs}),
         verdict=verdict(low, high),
     )
 
 
-def _first_seed(records: list[Record], *, row: str, baseline: str, stream: str) -> tuple[int, int, float]:
-    """Clips gained and lost at the first seed that both rows have, and McNemar's p; the test knows no means of seeds."""
-    for seed in sorted({record.seed for record in records}):
-        once = [record for record in records if record.seed == seed]
-        a, b = outcome(once, row=row, stream=stream), outcome(once, row=baseline, stream=stream)
-        if a and b and (pair := paired(a, b)):
-            gained, lost = int((pair[0] > 0).sum()), int((pair[0] < 0).sum())
-            return gained, lost, float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return 0, 0, float("nan")
+def _first_seed(runs: list[Record], *, row: str, baseline: str) -> tuple[int, int, float]:
+    """Clips gained and lost at the first seed, and McNemar's p; the test knows no means of seeds."""
+    first = min(record.seed for record in runs)
+    once = [record for record in runs if record.seed == first]
+    a, b = (_pooled([record for record in once if record.row == side]) for side in (row, baseline))
+    if (pair := paired(a, b)) is None:
+        return 0, 0, float("nan")
+    gained, lost = int((pair[0] > 0).sum()), int((pair[0] < 0).sum())
+    return gained, lost, float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def seed_error(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> float:
+    """Standard error of the difference between two rows that comes from their seeds alone, in points.
+
+    In each fold it is the spread of the difference over seeds, on one set of clips; folds are independent runs and weigh
+    by their clips.
+
+    Returns:
+        `nan` where a fold has fewer than two seeds of both rows.
+    """
+    runs = side_by_side(records, row=row, baseline=baseline, stream=stream)
+    of_fold: dict[int, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for record in runs:
+        of_fold[record.fold][record.seed][record.row] = record
+    variance = clips = 0.0
+    for seeds in of_fold.values():
+        if len(seeds) < 2:
+            return float("nan")
+        differences = [its[row].correct.mean() - its[baseline].correct.mean() for its in seeds.values()]
+        size = len(next(iter(seeds.values()))[row].clips)
+        variance += size**2 * float(np.var(differences, ddof=1)) / len(differences)
+        clips += size
+    return 100 * variance**0.5 / clips if clips else float("nan")
 
 
 def table(

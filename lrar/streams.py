@@ -19,7 +19,7 @@ from filelock import FileLock
 from lrar.cache import cache_folder
 from lrar.degrade import UPSCALERS, downsample, shrink_to, upscale
 from lrar.flow import optical_flow
-from lrar.provenance import code_digest
+from lrar.provenance import decided_by
 from lrar.super_resolution import (
     VideoSuperResolution,
     enlarge_with_luma_network,
@@ -28,7 +28,7 @@ from lrar.super_resolution import (
     super_resolve,
 )
 from lrar.videos import Videos
-from lrar.weights import weights_file
+from lrar.weights import known_sha256, weights_file
 
 PUBLISHED = {"espcn": espcn, "fsrcnn": fsrcnn}
 SCALE = 4
@@ -199,18 +199,18 @@ def make_stream(
         flow_method: see `lrar.flow.optical_flow`; given for the flow stream, None for rgb.
         enlarge: rows that a plain upscaler makes of one LR row; None is 4.
         network: the trained network where source is `sr`.
-        network_key: what identifies that network.
+        network_key: what identifies that network, the code that trained it too.
         cache: the cache folder; by default `lrar.cache.cache_folder()`.
     """
     if stream not in ("rgb", "flow", "difference"):
         raise ValueError(f"{stream!r} is no stream; known: rgb, flow, difference.")
     assert (stream == "flow") == (flow_method is not None), (stream, flow_method)
     # What other code made is not taken for what this code makes.
-    code = [
-        code_digest()[module] for module in ("decoding", "videos", "degrade", "flow", "streams", "super_resolution")
-    ]
+    code = decided_by("degrade", "flow", "streams", "super_resolution")
+    if source in PUBLISHED:
+        network_key = known_sha256(f"{source}_x4.safetensors")
     sizes = [size for size in (("shrink", shrink), ("rows", rows), ("enlarge", enlarge)) if size[1] is not None]
-    decides = json.dumps([videos.fingerprint, source, stream, kernel, flow_method, network_key, code, *sizes])
+    decides = json.dumps([videos.key, source, stream, kernel, flow_method, network_key, code, *sizes])
     key = hashlib.sha256(decides.encode()).hexdigest()[:16]
     path = (cache or cache_folder()) / "streams" / f"{source}-{stream}-{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,9 @@ DISTILLATIONS = {
     "feature": Distillation(feature=1.0),
     "attention_transfer": Distillation(attention_transfer=1.0),
     "all": Distillation(logit=0.5, feature=1.0, attention_transfer=1.0),
+    # The same, with features before attention: see `lrar.distillation.feature_loss`.
+    "mean_feature": Distillation(mean_feature=1.0),
+    "all_mean": Distillation(logit=0.5, mean_feature=1.0, attention_transfer=1.0),
 }
 
 
@@ -127,7 +130,7 @@ EXTRA = ("sr8", "heads1", "heads2", "heads8")
 # What each table shows, its baseline first.
 TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
-    "distillation": ("sr", "logit", "feature", "attention_transfer", "all"),
+    "distillation": ("sr", "logit", "feature", "mean_feature", "attention_transfer", "all", "all_mean"),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),

@@ -9,11 +9,11 @@ import numpy as np
 
 from lrar import statistics
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
-from lrar.records import older_than_code
 from lrar.replay import Runs, has_weights
-from lrar.statistics import Comparison, bootstrap_interval, compare
+from lrar.statistics import Comparison, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
+from lrar.vouching import older_than_code
 
 SEEN = ("rgb", "flow", "both")
 
@@ -69,8 +69,7 @@ def of_folds(count: int, runs: Runs) -> str:
 
 def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
     """Whether all folds and seeds of both sides of a comparison exist."""
-    seeds = result.row_seeds >= runs.seeds(row) and result.baseline_seeds >= runs.seeds(baseline)
-    return seeds and result.folds >= runs.folds
+    return result.seeds >= min(runs.seeds(row), runs.seeds(baseline)) and result.folds >= runs.folds
 
 
 def told_verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
@@ -183,11 +182,11 @@ def comparisons(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> dict[
     return {key: result for key, result in results.items() if result is not None}
 
 
-def difference(result: Comparison, runs: Runs, *, row: str, baseline: str, stream: str) -> Traced:
+def difference(result: Comparison, *, row: str, baseline: str, stream: str) -> Traced:
     """A row less its baseline, in points, with what stands behind it."""
-    sides = [f"{ROW_NAMES[side]} ({count_runs(runs, side, stream)})" for side in (row, baseline)]
     span = interval(result.low, result.high, sign=True)
-    says = f"{' less '.join(sides)}, {stream}, {counted(result.n_clips, 'clip')}; 95 % interval {span}"
+    behind = f"{counted(result.n_clips, 'clip')}, {counted(result.runs, 'run')} of each"
+    says = f"{ROW_NAMES[row]} less {ROW_NAMES[baseline]}, {stream}: {behind}; 95 % interval {span}"
     return Traced(signed(result.difference), row=row, says=says)
 
 
@@ -197,7 +196,7 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
         (
             ROW_NAMES[row],
             stream,
-            difference(result, runs, row=row, baseline=baseline, stream=stream),
+            difference(result, row=row, baseline=baseline, stream=stream),
             interval(result.low, result.high, sign=True),
             against_zero(result.low, result.high),
             "–" if np.isnan(result.p_value) else f"{result.gained} / {result.lost}".replace(" ", FIXED_SPACE),
@@ -210,8 +209,8 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     head = ("row", "stream", "points", "95 % interval", "it lies", "clips +/−", "p", "folds", "seeds")
     caption = (
         f"Difference to {ROW_NAMES[baseline]} on the same clips, in points of accuracy ({told_setting(runs)}). "
-        "Points and interval are over all seeds of both rows. Clips gained and lost, and McNemar's p, compare the first "
-        "seed that both have, so they can point the other way; they decide nothing."
+        "Points and interval are over the seeds that both rows have. Clips gained and lost, and McNemar's p, compare the "
+        "first of them, so they can point the other way; they decide nothing."
     )
     return Table(caption=caption, head=head, body=tuple(body))
 
@@ -247,7 +246,7 @@ def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
     numbers = ("–", "–", of_folds(0, runs), "–")
     if result is not None:
         span = interval(result.low, result.high, sign=True)
-        points = difference(result, runs, row=claim.row, baseline=claim.baseline, stream=stream)
+        points = difference(result, row=claim.row, baseline=claim.baseline, stream=stream)
         numbers = (points, span, of_folds(result.folds, runs), str(result.seeds))
     return (f"{claim.name}: {claim.text}", stream, words, *numbers)
 
@@ -274,30 +273,29 @@ def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
 
 def quality(runs: Runs) -> Table:
     """How near restored frames are to HR, over the folds whose super-resolution network exists."""
-    measured = [(record.fold_name, record.quality) for record in runs.of("own")]
+    measured = [record.quality for record in runs.of("own")]
     sources = [source for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if measured]
     body = []
     for source in sources:
-        values = [(fold, quality[source], quality["bicubic"]) for fold, quality in measured if source in quality]
+        values = [(quality[source], quality["bicubic"]) for quality in measured if source in quality]
         if not values:
             body.append((ROW_NAMES.get(source, source), "–", "–", "–", "–", "0"))
             continue
-        psnr = np.array([own["psnr"] for _, own, _ in values])
-        gain = np.array([own["psnr"] - plain["psnr"] for _, own, plain in values])
-        low, high = bootstrap_interval(gain, np.array([fold for fold, _, _ in values]))
+        psnr = np.array([own["psnr"] for own, _ in values])
+        gain = np.array([own["psnr"] - plain["psnr"] for own, plain in values])
         body.append(
             (
                 ROW_NAMES.get(source, source),
                 Traced(f"{psnr.mean():.2f}", row="own", says=f"measured by {counted(len(values), 'run')}"),
                 f"{gain.mean():+.2f}".replace("-", "−"),
-                "–" if np.isnan(low) else f"[{low:+.2f}, {high:+.2f}]".replace("-", "−"),
-                f"{np.mean([own['ssim'] for _, own, _ in values]):.3f}",
+                f"{gain.min():+.2f} to {gain.max():+.2f}".replace("-", "−"),
+                f"{np.mean([own['ssim'] for own, _ in values]):.3f}",
                 of_folds(len(values), runs),
             )
         )
     return Table(
         caption=f"Restored frames against HR, mean over folds of held-out clips ({told_setting(runs)}).",
-        head=("frames", "PSNR, dB", "against bicubic, dB", "95 % interval", "SSIM", "folds"),
+        head=("frames", "PSNR, dB", "against bicubic, dB", "worst to best fold, dB", "SSIM", "folds"),
         body=tuple(body),
     )
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from lrar.cache import atomic_write
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
-from lrar.records import Record, Store, older_than_code, results_csv
+from lrar.records import Record, Store, results_csv
 from lrar.replay import Runs
 from lrar.settings import setting
 from lrar.studies import CLAIMS, ROWS, TABLES
 from lrar.table import FIXED_SPACE, Named, Table
+from lrar.vouching import older_than_code
 
 PAGE = "runs"
 PAIRS = {claim.row: (claim.baseline, claim.name) for claim in CLAIMS}

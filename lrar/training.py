@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from lrar import distributed
+from lrar.clips import DataError
 from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
 from lrar.draws import Draw, cut, smallest_batch, test_draws, training_draws
 from lrar.experiment import Distillation, Recipe
@@ -66,6 +67,9 @@ def distill_one_epoch(
             )
         if weights.feature:
             loss = loss + weights.feature * feature_loss(seen.pooled.float(), taught.pooled.float())
+        if weights.mean_feature:
+            means = (its.features.float().mean(dim=(2, 3, 4)) for its in (seen, taught))  # (B, D)
+            loss = loss + weights.mean_feature * feature_loss(*means)
         if weights.attention_transfer:
             loss = loss + weights.attention_transfer * attention_transfer_loss(
                 seen.features.float(), taught.features.float()
@@ -91,7 +95,13 @@ def label_loss(seen: Recognition, labels: np.ndarray, *, recipe: Recipe) -> torc
 
 @torch.no_grad()
 def evaluate(model: Recognizer, stream: Stream, clips: np.ndarray, *, recipe: Recipe) -> np.ndarray:
-    """Class probabilities, `(N, classes)` float32: the mean over each clip and its mirror image."""
+    """Class probabilities, `(N, classes)` float32: the mean over each clip and its mirror image.
+
+    Raises:
+        DataError: fewer clips than processes.
+    """
+    if len(clips) < distributed.count():
+        raise DataError(f"{len(clips)} test clips for {distributed.count()} processes. Use as many processes at most.")
     model.eval()
     mine = clips[distributed.share(len(clips))]
     views = []
@@ -132,6 +142,9 @@ def fit(
 
     Returns:
         mean training loss of each epoch.
+
+    Raises:
+        DataError: too few training clips for one step.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
@@ -144,6 +157,10 @@ def fit(
     sizes = [min(recipe.batch, len(clips) - start) for start in range(0, len(clips), recipe.batch)]
     steps = sum(size >= smallest_batch(recipe) for size in sizes)
     total = steps * recipe.epochs
+    if total == 0:
+        raise DataError(
+            f"{len(clips)} training clips: a step wants {smallest_batch(recipe)}. Give more clips, or fewer parts or processes."
+        )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         max_lr=recipe.learning_rate,

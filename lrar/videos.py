@@ -19,7 +19,9 @@ from filelock import FileLock
 from lrar.cache import cache_folder
 from lrar.clips import ClipSet, DataError
 from lrar.decoding import decode
-from lrar.provenance import code_digest
+from lrar.provenance import decided_by
+
+RENDERERS = ("datasets/synthetic", "datasets/performer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Videos:
     Attributes:
         clip_set: the clips these are.
         fingerprint: of the clip set, as it was decoded.
+        key: what identifies the cache that holds them: the clips, and what has decoded or rendered them.
         flat: uint8, all clips' bytes one after the other.
         shapes: `(T, H, W, C)` of each clip.
         starts: first byte of each clip.
@@ -36,6 +39,7 @@ class Videos:
 
     clip_set: ClipSet
     fingerprint: str
+    key: str
     flat: np.ndarray
     shapes: tuple[tuple[int, int, int, int], ...]
     starts: tuple[int, ...]
@@ -70,8 +74,9 @@ def load_videos(
         DataError: on the first clip that cannot be used. Nothing half-written remains.
     """
     fingerprint = clip_set.fingerprint()
-    code = [code_digest()[module] for module in ("decoding", "videos")]
-    key = hashlib.sha256(json.dumps([fingerprint, *code]).encode()).hexdigest()[:16]
+    renderer = RENDERERS if clip_set.render is not None else ()
+    made_by = decided_by("decoding", "videos", *renderer)
+    key = hashlib.sha256(json.dumps([fingerprint, *made_by]).encode()).hexdigest()[:16]
     folder = (cache or cache_folder()) / "videos" / f"{clip_set.dataset}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
@@ -83,6 +88,7 @@ def load_videos(
     return Videos(
         clip_set=clip_set,
         fingerprint=fingerprint,
+        key=key,
         flat=np.memmap(folder / "frames.u8", dtype=np.uint8, mode="r"),
         shapes=shapes,
         starts=tuple(int(start) for start in np.cumsum([0, *sizes[:-1]])),

@@ -22,9 +22,9 @@ from lrar.distributed import device
 from lrar.draws import segment_times
 from lrar.experiment import Recipe
 from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
-from lrar.provenance import code_digest
+from lrar.provenance import decided_by
 from lrar.streams import StoredViews, Stream
-from lrar.weights import weights_file
+from lrar.weights import I3D_FILE, known_sha256, weights_file
 
 ROWS = 112  # of a view, whatever the stream has: what the preparation scripts of the paper's year use
 BATCH = 8
@@ -79,14 +79,26 @@ def store_views(
         recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
         cache: the cache folder; by default `lrar.cache.cache_folder()`.
     """
-    code = [code_digest()[module] for module in ("draws", "views", "i3d")]
-    text = json.dumps([stream.key, code, recipe.frames, recipe.zoom, recipe.views, recipe.frozen, recipe.bfloat16])
+    code = decided_by("draws", "views", "i3d")
+    text = json.dumps(
+        [
+            stream.key,
+            code,
+            known_sha256(I3D_FILE),
+            recipe.frames,
+            recipe.zoom,
+            recipe.views,
+            recipe.frozen,
+            recipe.bfloat16,
+        ]
+    )
     folder = (cache or cache_folder()) / "views" / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     file, there = folder / "maps.npy", folder / "there.npy"
 
     def state() -> np.ndarray:
-        return np.load(there) if there.exists() else np.zeros((len(stream.lengths), recipe.views + 2), bool)
+        whole = there.exists() and file.exists()
+        return np.load(there) if whole else np.zeros((len(stream.lengths), recipe.views + 2), bool)
 
     def not_yet(pairs: list[list[int]]) -> list[tuple[int, int]]:
         done = state()
@@ -97,7 +109,7 @@ def store_views(
     network = None
     while missing := not_yet(order):
         if network is None:
-            network = load_kinetics(I3D(in_channels=stream.channels), weights_file("i3d_rgb_kinetics400.safetensors"))
+            network = load_kinetics(I3D(in_channels=stream.channels), weights_file(I3D_FILE))
             network.eval().to(device(), memory_format=torch.channels_last_3d)
         chosen = missing[:CHUNK]
         batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]

@@ -124,6 +124,11 @@ def weights_file(name: str) -> Path:
     )
 
 
+def known_sha256(name: str) -> str:
+    """What identifies the tensors of a published file, one of `PUBLISHED`; `weights_file` lets no others pass."""
+    return PUBLISHED[name].sha256
+
+
 def check() -> dict[str, str]:
     """The state of every published file: `ok`, or what `verify` says."""
     return {name: verify(weights_folder() / name) or "ok" for name in PUBLISHED}

@@ -8,10 +8,12 @@ import contextlib
 import functools
 import http.server
 import os
+import shutil
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrar import provenance, vouching
 from lrar.clips import Clip, ClipSet
 from lrar.pdf import find_browser
 
@@ -37,16 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
-def write_video(path: Path, video: np.ndarray, *, codec: str = "ffv1", pixels: str = "gray", rate: int = 15) -> Path:
-    """Encode uint8 grey `(T, H, W)` or RGB `(T, H, W, 3)`."""
+def write_video(
+    path: Path,
+    video: np.ndarray,
+    *,
+    codec: str = "ffv1",
+    pixels: str = "gray",
+    rate: int = 15,
+    times: Sequence[int] | None = None,
+) -> Path:
+    """Encode uint8 grey `(T, H, W)` or RGB `(T, H, W, 3)`, one frame after the other or at these times."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = video.shape[1:3]
         stream.pix_fmt = pixels
         container.start_encoding()
-        for image in video:
+        for time, image in zip(times or range(len(video)), video, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="gray" if video.ndim == 3 else "rgb24")
-            container.mux(stream.encode(frame.reformat(format=pixels)))
+            frame = frame.reformat(format=pixels)
+            frame.pts, frame.time_base = time, Fraction(1, rate)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
@@ -121,6 +134,32 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def edit(tmp_path, monkeypatch):
+    """A function that edits a copy of the package, and gives the digests of the copy until it is called again."""
+    package = tmp_path / "lrar"
+    shutil.copytree(Path(provenance.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    vouching.same_results.cache_clear()
+
+    def digests(module: str, *changes: tuple[str, str]) -> dict[str, str]:
+        path = package / f"{module}.py"
+        text = changed = path.read_text()
+        for old, new in changes:
+            assert old in changed
+            changed = changed.replace(old, new, 1)
+        path.write_text(changed)
+        provenance.code_digest.cache_clear()
+        try:
+            return provenance.code_digest()
+        finally:
+            path.write_text(text)
+
+    yield digests
+    provenance.code_digest.cache_clear()
+    vouching.same_results.cache_clear()
 
 
 def clip_set_of(*paths: Path) -> ClipSet:

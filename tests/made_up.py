@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from lrar.experiment import Data, identity, to_dict
+from lrar.experiment import identity, to_dict
 from lrar.records import Record, Store
 from lrar.settings import PROFILES
-from lrar.studies import ROWS, STREAMS, STUDIES, super_resolution
+from lrar.studies import ROWS, STREAMS, STUDIES, data_of, super_resolution
 
 CLASSES = ["kick", "point", "wave"]
 PROFILE = PROFILES["full"]
@@ -15,7 +15,7 @@ def make_record(
     row: str, stream: str, fold: int, *, seed: int = 0, right: int = 8, dataset: str = "ixmas6", protocol: str = "actor"
 ) -> Record:
     """A run on twelve clips of one actor, of which the first few are recognised."""
-    data = Data(dataset=dataset, protocol=protocol, fold=fold)
+    data = data_of(dataset, protocol=protocol, fold=fold, profile=PROFILE)
     if row == "own":
         experiment, study = super_resolution(data, PROFILE), "super_resolution"
     else:

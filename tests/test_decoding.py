@@ -82,3 +82,33 @@ def test_frames_that_a_decoder_leaves_out_are_missed(tmp_path):
     with pytest.raises(DataError) as error:
         decode(path, grey=True)
     assert names_file_and_remedy(error, path, "truncated, 9 of 10 frames")
+
+
+def test_frames_that_a_camera_dropped_are_not_missed(tmp_path):
+    """AVI counts them, and holds an empty chunk for each."""
+    path = write_video(
+        tmp_path / "a.avi", VIDEO, codec="mpeg4", pixels="yuv420p", times=(0, 1, 2, 3, 6, 7, 8, 9, 10, 13)
+    )
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 14
+        eighth = [packet.pos for packet in container.demux(video=0)][7]
+    assert len(decode(path, grey=True)) == 10
+    path.write_bytes(path.read_bytes()[:eighth])
+    with pytest.raises(DataError) as error:
+        decode(path, grey=True)
+    assert names_file_and_remedy(error, path, "truncated, 9 of 14 frames")
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.flv"])
+def test_a_file_that_announces_its_length_alone(tmp_path, name):
+    codec = {"a.webm": "libvpx", "a.flv": "flv"}.get(name, "mpeg4")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 32, 32), np.uint8)
+    path = write_video(tmp_path / name, noise, codec=codec, pixels="yuv420p", rate=25)
+    assert len(decode(path, grey=True)) == 20
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError) as error:
+        decode(path, grey=True)
+    assert names_file_and_remedy(error, path, "truncated, its video ends after 0.", "of 0.8 s")
+    short = write_video(tmp_path / name, noise[:2], codec=codec, pixels="yuv420p", rate=25)
+    assert len(decode(short, grey=True)) == 2

@@ -38,14 +38,17 @@ def changed(values: dict, path: tuple[str, ...]) -> dict:
     if path == ("stream",):
         change(("teacher", "stream"))
         values["flow_method"] = values["teacher"]["flow_method"] = None
+    if path[0] == "recipe" and path[1] in LOOKS:
+        change(("teacher", *path))
     if path == ("source",):
         values["super_resolution"] = None
     return values
 
 
 STUDENT = student(stream="flow")
-# A teacher and a super-resolution network of other data, and a teacher of another stream, are refused; see below.
-BOUND = [("teacher", "stream")]
+# A teacher and a super-resolution network of other data, and a teacher that sees other frames, are refused; see below.
+LOOKS = ("frames", "frozen", "views", "zoom")
+BOUND = [("teacher", "stream"), *(("teacher", "recipe", name) for name in LOOKS)]
 FIELDS = [
     path
     for path in leaves(STUDENT)
@@ -155,3 +158,6 @@ def test_what_does_not_belong_together_is_refused():
         student(distillation=None)
     with pytest.raises(ValueError, match="teaches its own stream"):
         student(teacher=teacher(stream="flow"))
+    for name, value in {"frames": 8, "frozen": "Mixed_4d", "views": 2, "zoom": 0.7}.items():
+        with pytest.raises(ValueError, match="sees what its student sees"):
+            student(teacher=teacher(recipe=replace(RECIPE, **{name: value})))

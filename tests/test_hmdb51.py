@@ -183,4 +183,4 @@ def test_the_clips_that_are_on_this_machine():
     groups = np.array([clip.group for clip in clip_set.clips])
     assert len(clip_set.clips) == 922
     for fold in folds(clip_set, "official"):
-        assert not set(groups[fold.train]) & set(groups[fold.test]), "no source video stands on both sides"
+        assert not set(groups[fold.train]) & set(groups[fold.test]), "no source video of one class stands on both sides"

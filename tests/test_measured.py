@@ -2,7 +2,14 @@
 
 import json
 
+import pytest
+from made_up import write_records
+
 from lrar import measured
+from lrar.datasets import available, load_clip_set
+from lrar.records import COMMITTED
+from lrar.replay import existing
+from lrar.sensitivity import sources_on_both_sides
 
 MACHINE = {"machine": "abacus"}
 
@@ -36,3 +43,23 @@ def test_full_size(tmp_path):
     assert table.count("1.0 in the first tenth, 2.0 in the last, 9.0 in the slowest") == len(measured.FULL_SIZE)
     assert "4 made-up clips of 5 frames of 6x7" in table and "at most 3 GB of its own" in table
     assert table.count("7.25") == len(measured.FULL_SIZE)
+
+
+def test_shared_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6}, folds=3, dataset="hmdb21")
+    runs = existing("hmdb21", profile="full", records=tmp_path, protocol="actor")
+    assert "`python benchmarks/shared_sources.py`" in measured.told_shared_sources(tmp_path, runs)
+    found = {"fingerprint": "made-up", "clips": [["a", "b"], [], ["c"]]}
+    (tmp_path / "shared_sources.json").write_text(json.dumps(found))
+    assert "3 of 36 tests are such (2 of 12, 0 of 12, 1 of 12" in measured.told_shared_sources(tmp_path, runs)
+    (tmp_path / "shared_sources.json").write_text(json.dumps(found | {"fingerprint": "of other clips"}))
+    assert measured.shared_sources(tmp_path, runs) == {}
+
+
+@pytest.mark.skipif(not available("hmdb21"), reason="no HMDB-21 on this machine")
+def test_the_committed_shared_sources_are_those_of_the_clips():
+    clip_set = load_clip_set("hmdb21")
+    found = measured.measurement(COMMITTED, "shared_sources")
+    assert found["fingerprint"] == clip_set.fingerprint()
+    assert found["clips"] == sources_on_both_sides(clip_set, "official")

@@ -121,10 +121,13 @@ def test_what_there_is_to_win_back(tmp_path, monkeypatch):
     assert pages.room(existing("ixmas6", profile="full", records=tmp_path)) == ""
     write_records(tmp_path, {"plain": 6, "teacher": 6})
     text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
-    assert "+0.0 points" in text and "nothing measurable to win back" in text
+    assert "+0.0 points" in text and "no advantage of the teacher was measured" in text
     write_records(tmp_path, {"teacher": 9})
     text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
-    assert "+25.0 points" in text and "nothing measurable" not in text
+    assert "+25.0 points" in text and "no advantage" not in text
+    write_records(tmp_path, {"teacher": 3})
+    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    assert "−25.0 points" in text and "contains 0" not in text, "worse is not the same as alike"
 
 
 def test_the_readme_holds_what_the_records_give():

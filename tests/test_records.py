@@ -4,17 +4,13 @@ import csv
 import dataclasses
 import io
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from conftest import names_file_and_remedy
 
 from lrar import cache as kept
-from lrar import provenance
 from lrar.clips import DataError
-from lrar.experiment import to_dict
-from lrar.provenance import DECIDING_MODULES, code_digest, deciding_modules, vouch
 from lrar.records import (
     COMMITTED,
     RESULT_COLUMNS,
@@ -22,13 +18,10 @@ from lrar.records import (
     Store,
     kept_as,
     manifest,
-    older_than_code,
     read_record,
     results_csv,
     write_index,
 )
-from lrar.settings import PROFILES
-from lrar.studies import ROWS, STUDIES, data_of
 
 
 def record(identity: str = "0123456789abcdef", **changes) -> Record:
@@ -40,6 +33,7 @@ def record(identity: str = "0123456789abcdef", **changes) -> Record:
         "super_resolution": None,
         "teacher": None,
         "backbone": "compact",
+        "recipe": {},
     }
     values = {
         "id": identity,
@@ -198,114 +192,7 @@ def test_index_of_an_empty_store(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text()) == {}
 
 
-@pytest.fixture
-def edit(tmp_path, monkeypatch):
-    """A function that edits a copy of the package, and gives the digests of the copy until it is called again."""
-    package = tmp_path / "lrar"
-    shutil.copytree(Path(provenance.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
-
-    def digests(module: str, *changes: tuple[str, str]) -> dict[str, str]:
-        path = package / f"{module}.py"
-        text = changed = path.read_text()
-        for old, new in changes:
-            assert old in changed
-            changed = changed.replace(old, new, 1)
-        path.write_text(changed)
-        code_digest.cache_clear()
-        try:
-            return code_digest()
-        finally:
-            path.write_text(text)
-
-    yield digests
-    code_digest.cache_clear()
-
-
-def test_digest_ignores_what_is_written_for_people(edit):
-    definition = "def random_clips(clip_set: ClipSet) -> list[Fold]:"
-    changes = [
-        ('"""How clips are divided into training and test."""', '"""Something else."""'),
-        (definition, f"# A comment.\n\n{definition}  # another"),
-        ('"""A tenth of each class at random', '"""Each actor in turn'),
-        ("range(5)", "range(\n        5\n    )"),
-    ]
-    assert edit("protocols", *changes) == edit("protocols")
-
-
-def test_digest_sees_code_of_its_module_alone(edit):
-    before, after = edit("protocols"), edit("protocols", ("range(5)", "range(6)"))
-    assert {name for name in before if before[name] != after[name]} == {"protocols"}
-    assert set(DECIDING_MODULES) <= set(before)
-
-
-def test_older_than_code(edit):
-    made = record(provenance={"code": edit("protocols")})
-    assert older_than_code(made) == []
-    edit("flow", ("ENLARGE = 2", "ENLARGE = 3"))
-    assert older_than_code(made) == [], "an rgb run does not depend on flow"
-    assert older_than_code(record(stream="flow", provenance=made.provenance)) == ["flow"]
-    edit("super_resolution", ("import torch\n", "import torch\n\nCHANGED = True\n"))
-    assert older_than_code(made) == []
-    for source in ("espcn", "fsrcnn"):  # published networks, run by the same module
-        assert older_than_code(record(source=source, provenance=made.provenance)) == ["super_resolution"]
-    edit("protocols", ("range(5)", "range(6)"))
-    assert older_than_code(made) == ["protocols"]
-    assert set(older_than_code(record())) >= {"training", "protocols"}  # no digests at all
-
-
-def test_a_module_that_was_split_off_since(edit):
-    """A record of a time when a module's code stood in another one, which a run has shown to give the same results."""
-    now = edit("draws", ("np.full(count, 0.5)", "0.5"))
-    made = record(provenance={"code": {module: digest for module, digest in now.items() if module != "draws"}})
-    assert older_than_code(made) == ["draws"]
-    vouch(made.provenance["code"], {"draws"}, shown_by=[made.id])
-    edit("draws", ("np.full(count, 0.5)", "0.5"))
-    assert older_than_code(made) == []
-    edit("draws", ("np.full(count, 0.5)", "0.25"))
-    assert older_than_code(made) == ["draws"], "what was shown holds for that code alone"
-
-
-def test_provenance_names_code_libraries_and_machine():
-    made = provenance.provenance()
-    assert made["code"] == code_digest()
-    assert {"torch", "numpy", "av"} <= set(made["libraries"])
-    assert made["libraries"]["torch"][0].isdigit()
-    assert "threads" in made["machine"]
-    json.dumps(made)
-
-
 def test_the_committed_records_are_those_of_their_manifest_and_index():
     """A record that was changed, added or taken away by hand is noticed."""
     assert json.loads((COMMITTED / "manifest.json").read_text()) == manifest(COMMITTED)
     assert (COMMITTED / "results.csv").read_text() == results_csv(Store(COMMITTED).records())
-
-
-@pytest.mark.parametrize(
-    ("dataset", "row", "stream", "there", "absent"),
-    [
-        (
-            "synthetic",
-            "plain",
-            "rgb",
-            {"datasets/synthetic", "datasets/performer"},
-            {"i3d", "views", "distillation", "super_resolution", "flow"},
-        ),
-        (
-            "ixmas6",
-            "full",
-            "flow",
-            {"datasets/ixmas", "distillation", "super_resolution", "flow"},
-            {"i3d", "datasets/synthetic"},
-        ),
-        ("hmdb21", "plain", "rgb", {"datasets/hmdb51", "i3d", "views"}, {"datasets/ixmas", "datasets/folder", "flow"}),
-        ("folder-mine", "plain", "rgb", {"datasets/folder"}, {"datasets/hmdb51", "i3d"}),
-    ],
-)
-def test_what_could_change_a_result(dataset, row, stream, there, absent):
-    full = PROFILES["full"]
-    made = STUDIES[ROWS[row]][row](data_of(dataset, protocol="actor", fold=0, profile=full), stream, full)
-    modules = deciding_modules(to_dict(made))
-    assert there | {"training", "protocols", "recognizer"} <= modules and not absent & modules
-    if made.super_resolution:
-        assert "super_resolution" in deciding_modules(to_dict(made.super_resolution))

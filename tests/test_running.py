@@ -10,7 +10,7 @@ from conftest import names_file_and_remedy
 from filelock import Timeout
 from small_experiments import DATA, RECIPE, network, student, teacher
 
-from lrar import running
+from lrar import provenance, running
 from lrar.clips import DataError
 from lrar.degrade import shrink_to
 from lrar.experiment import Distillation, from_dict, identity
@@ -267,9 +267,18 @@ def test_restoration_is_measured_on_clips_that_training_has_not_seen(ixmas, tmp_
 
 
 def test_weights_go_by_data_and_by_the_code_that_decides_them(cache, monkeypatch):
-    now, first = running.code_digest(), weights_path(teacher(), "data")
+    now, first = provenance.code_digest(), weights_path(teacher(), "data")
     assert weights_path(teacher(), "other data") != first
-    monkeypatch.setattr(running, "code_digest", lambda: now | {"training": "another"})
+    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"training": "another"})
     assert weights_path(teacher(), "data") != first
-    monkeypatch.setattr(running, "code_digest", lambda: now | {"flow": "another"})
+    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"flow": "another"})
     assert weights_path(teacher(), "data") == first, "rgb does not depend on flow"
+
+
+def test_what_an_older_network_made_is_not_taken_for_what_a_newer_one_makes(ixmas, tmp_path, trainings, monkeypatch):
+    """Folds that are divided otherwise train another network: its frames hold nothing that the old one had seen."""
+    experiment = student(teacher=None, distillation=None)
+    first = stream_of(experiment, store=Store(tmp_path / "first"))
+    now = provenance.code_digest()
+    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"protocols": "another"})
+    assert stream_of(experiment, store=Store(tmp_path / "second")).key != first.key

@@ -1,16 +1,27 @@
 """What another seed or another protocol changes, on records whose answer is known."""
 
 import dataclasses
+import re
 
 import pytest
 from made_up import make_record, write_records
 from test_statistics import record
 from test_tables import cells
 
+from lrar.clips import Clip, ClipSet
 from lrar.records import Store
-from lrar.replay import existing
-from lrar.sensitivity import across_protocols, between_seeds, by_clip, pairs_of_seeds
-from lrar.statistics import outcome
+from lrar.replay import Runs, existing
+from lrar.sensitivity import (
+    across_protocols,
+    between_seeds,
+    by_clip,
+    other_looks,
+    pairs_of_seeds,
+    sources_on_both_sides,
+    without_shared,
+)
+from lrar.statistics import bootstrap_interval, outcome, paired
+from lrar.studies import CLAIMS
 
 
 def test_what_another_seed_changes(tmp_path, monkeypatch):
@@ -55,3 +66,67 @@ def test_seeds_against_each_other_have_no_sign(better):
 def test_a_clip_of_several_folds_counts_once_with_their_mean():
     runs = [record("new", hits, fold=fold, clips=["x", "y"]) for fold, hits in enumerate(("10", "00"))]
     assert by_clip(outcome(runs, row="new", stream="rgb")).correct == {"x": 0.5, "y": 0}
+
+
+def two_seeds(tmp_path, monkeypatch) -> Runs:
+    """HMDB-21, three splits: the plain student recognises 6 of 12 clips; ours 8 and 9 of them, by its seed."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    store = Store(tmp_path)
+    for fold in range(3):
+        for seed in range(2):
+            for row, right in (("plain", 6), ("sr", 8 + seed)):
+                made = make_record(row, "rgb", fold, seed=seed, right=right, dataset="hmdb21", protocol="official")
+                store.write(dataclasses.replace(made, groups=[f"kick/film{clip % 4}" for clip in range(12)]))
+    return existing("hmdb21", profile="full", records=tmp_path)
+
+
+def test_a_difference_is_looked_at_in_other_ways(tmp_path, monkeypatch):
+    runs = two_seeds(tmp_path, monkeypatch)
+    shared = {0: [f"actor0_{clip}" for clip in range(6, 9)], 2: ["actor2_6", "not tested"]}
+    table = other_looks(runs, CLAIMS[0], shared=shared)
+    looks = {line[0]: line[2] for line in table.body}
+    assert looks["as it is judged"].startswith("+20.8 [")
+    # The differences of the two seeds are 2 and 3 clips of 12 in each fold: their mean is known to a 24th, over
+    # three folds to that by the root of three.
+    low, high = map(float, re.findall(r"[+−][\d.]+", looks["as it is judged, and what other seeds would change"])[1:])
+    narrow = bootstrap_interval(*paired_of(runs)[:2])
+    assert low < 100 * narrow[0] and high > 100 * narrow[1]
+    assert looks["seed 0 alone"].startswith("+16.7 [") and looks["seed 1 alone"].startswith("+25.0 [")
+    assert looks["actor1 alone"].startswith("+20.8 [")
+    # Clips 6 and 7 are gained at each seed, clip 8 at one: 2.5 clips a fold. Without those that are shared, one fold
+    # has none of them and one has 1.5 left, of 36 - 4 clips.
+    assert looks["without the 5 tests whose film training saw in another class"].startswith(f"+{100 * 4 / 32:.1f} [")
+    assert {line[1] for line in table.body} == {"–"}, "there is no flow"
+
+
+def paired_of(runs: Runs):
+    sides = (outcome(runs.records, row=row, stream="rgb") for row in ("sr", "plain"))
+    return paired(*sides)
+
+
+def test_one_seed_and_many_folds_have_no_other_looks(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "sr": 8})
+    runs = existing("ixmas6", profile="full", records=tmp_path)
+    assert other_looks(runs, CLAIMS[0], shared={}).body == ()
+    assert other_looks(runs, CLAIMS[1], shared={}).body == ()
+
+
+def test_a_verdict_that_hangs_on_shared_films_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "sr": 8}, dataset="ixmas6")
+    runs = existing("ixmas6", profile="full", records=tmp_path)
+    assert (
+        without_shared(runs, shared={0: ["actor0_7"]})
+        == "Without these tests every verdict on both streams is the same.\n"
+    )
+    gained = {fold: [f"actor{fold}_{clip}" for clip in (6, 7)] for fold in range(10)}
+    assert "C1 is *inconclusive*, not *supported*" in without_shared(runs, shared=gained)
+
+
+def test_films_on_both_sides():
+    groups = ("run/Juno", "run/Big", "sit/Juno", "sit/1995", "walk/1995")
+    clips = tuple(Clip(name=name, label=0, group=group) for name, group in zip("abcde", groups, strict=True))
+    clip_set = ClipSet(dataset="some", classes=("all",), clips=clips, grey=True)
+    # Each fold holds out one group.
+    assert sources_on_both_sides(clip_set, "actor") == [[], ["a"], ["d"], ["c"], ["e"]]

@@ -7,7 +7,7 @@ import pytest
 
 from lrar.clips import DataError
 from lrar.records import Record
-from lrar.statistics import bootstrap_interval, compare, fused_records, outcome, table, verdict
+from lrar.statistics import bootstrap_interval, compare, fused_records, outcome, seed_error, table, verdict
 
 
 def record(
@@ -254,8 +254,43 @@ def test_mcnemar_is_of_the_first_seed_that_both_rows_have():
     runs += [record("old", "0000", seed=1), record("old", "0000", seed=2)]
     result = compare(runs, row="new", baseline="old", stream="rgb")
     assert (result.gained, result.lost, result.p_value) == (2, 0, 0.5)
-    result = compare([runs[0], runs[3]], row="new", baseline="old", stream="rgb")
-    assert (result.gained, result.lost) == (0, 0) and np.isnan(result.p_value)
+    assert compare([runs[0], runs[3]], row="new", baseline="old", stream="rgb") is None
+
+
+def test_rows_are_compared_at_the_seeds_that_both_have():
+    """A baseline with more seeds does not lend a row its better or worse ones."""
+    runs = [record("new", "1100"), record("old", "1000"), record("old", "1111", seed=1)]
+    runs += [
+        record("new", "1100", fold=1, seed=1),
+        record("old", "0000", fold=1),
+        record("old", "1000", fold=1, seed=1),
+    ]
+    result = compare(runs, row="new", baseline="old", stream="rgb")
+    assert (result.difference, result.seeds, result.folds, result.runs) == (25, 1, 2, 2)
+    flow = [dataclasses.replace(run, experiment=run.experiment | {"stream": "flow"}) for run in runs[:2]]
+    result = compare([*runs, *flow], row="new", baseline="old", stream="both")
+    assert (result.n_clips, result.runs) == (4, 1), "fold 1 has no flow"
+
+
+def test_error_of_seeds_by_hand():
+    """Fold 0, four clips: +25 and +75 points; fold 1, two clips: +50 and +50."""
+    runs = [record("old", "0000", seed=seed) for seed in (0, 1)] + [
+        record("new", "1000"),
+        record("new", "1110", seed=1),
+    ]
+    runs += [record(row, hits, fold=1, seed=seed) for row, hits in (("old", "00"), ("new", "10")) for seed in (0, 1)]
+    of_fold_0 = 100 * np.std([0.25, 0.75], ddof=1) / 2**0.5
+    error = seed_error(runs, row="new", baseline="old", stream="rgb")
+    assert error == pytest.approx(of_fold_0 * 4 / 6)
+    assert np.isnan(seed_error(runs[:-1], row="new", baseline="old", stream="rgb")), "fold 1 has one seed of both"
+    assert np.isnan(seed_error(runs, row="new", baseline="none", stream="rgb"))
+
+
+def test_an_error_from_another_source_makes_an_interval_wider():
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = bootstrap_interval(values, np.arange(400), error=0.2)
+    half = 1.96 * (0.2**2 + values.var() / 400) ** 0.5
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
 
 
 def test_the_interval_of_a_row_is_over_groups_not_over_groups_and_folds():
@@ -263,3 +298,15 @@ def test_the_interval_of_a_row_is_over_groups_not_over_groups_and_folds():
         [record("new", "10", fold=fold, groups="ab") for fold in range(4)], rows=["new"], streams=["rgb"]
     ).iloc[0]
     assert (line.low, line.high) == (0, 100)
+
+
+def test_runs_of_one_name_that_were_made_in_two_ways_are_neither_fused_nor_pooled():
+    def made(stream: str, epochs: int, seed: int = 0) -> Record:
+        run = record("new", "10", stream=stream, seed=seed)
+        return dataclasses.replace(run, experiment=run.experiment | {"recipe": {"epochs": epochs}})
+
+    fused = fused_records([made("rgb", 20), made("rgb", 40), made("flow", 20), made("flow", 40)])
+    assert [run.experiment["recipe"]["epochs"] for run in fused] == [20, 40]
+    assert fused_records([made("rgb", 20), made("flow", 40)]) == []
+    with pytest.raises(DataError, match="differ in more than fold and seed"):
+        outcome([made("rgb", 20), made("rgb", 40, seed=1)], row="new", stream="rgb")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrar import streams
+from lrar import provenance, streams
 from lrar.clips import Clip, ClipSet
 from lrar.datasets import load_clip_set
 from lrar.flow import optical_flow
@@ -34,6 +34,7 @@ def videos_of(*frames: np.ndarray, fingerprint: str) -> Videos:
     return Videos(
         clip_set=ClipSet(dataset="made-up", classes=("all",), clips=clips, grey=True),
         fingerprint=fingerprint,
+        key=fingerprint,
         flat=np.concatenate([video.reshape(-1) for video in frames]),
         shapes=tuple(video.shape for video in frames),
         starts=tuple(np.cumsum([0, *sizes[:-1]]).tolist()),
@@ -153,7 +154,7 @@ def test_made_once_and_keyed_by_what_decides_it(tmp_path, monkeypatch):
             assert isinstance(stream.frames, np.memmap)
             assert not stream.frames.flags.writeable
             assert len(made) == number, change
-    make_stream(replace(videos, fingerprint="b"), **base)
+    make_stream(replace(videos, key="b"), **base)
     assert len(made) == len(changes) + 1
 
 
@@ -198,7 +199,7 @@ def test_unknown_names(tmp_path):
 
 
 def test_streams_go_by_size_and_code(ixmas, monkeypatch):
-    videos, now = load_data("ixmas6", 1), streams.code_digest()
+    videos, now = load_data("ixmas6", 1), provenance.code_digest()
     keys = [
         streams.make_stream(videos, source=source, stream="rgb", **options).key
         for source, options in (
@@ -209,6 +210,6 @@ def test_streams_go_by_size_and_code(ixmas, monkeypatch):
             ("nearest", {"shrink": 8}),
         )
     ]
-    monkeypatch.setattr(streams, "code_digest", lambda: now | {"degrade": "another"})
+    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"degrade": "another"})
     keys.append(streams.make_stream(videos, source="nearest", stream="rgb").key)
     assert len(set(keys)) == len(keys)

@@ -147,11 +147,13 @@ def test_rows_mean_what_they_are_called(ixmas):
     for variant in ("joint", "temporal", "spatial", "factorised"):
         assert made[variant].attention == variant
         assert made[variant].teacher is None
-    for term in ("logit", "feature", "attention_transfer"):
+    terms = {"logit", "feature", "attention_transfer", "mean_feature"}
+    for term in terms:
         weights = made[term].distillation
         assert getattr(weights, term) > 0
-        others = {"logit", "feature", "attention_transfer"} - {term}
-        assert all(getattr(weights, other) == 0 for other in others)
+        assert not any(getattr(weights, other) for other in terms - {term})
+    assert {term for term in terms if getattr(made["all"].distillation, term)} == terms - {"mean_feature"}
+    assert {term for term in terms if getattr(made["all_mean"].distillation, term)} == terms - {"feature"}
 
 
 def test_hmdb_has_the_setting_of_the_paper():
@@ -223,6 +225,15 @@ def test_a_study_runs_once_and_leaves_an_index(ixmas, tmp_path, trainings):
     assert json.loads((tmp_path / "manifest.json").read_text()) == manifest(tmp_path)
     folders = Counter(path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*/*.json"))
     assert folders == {"ixmas6/full": 12, "ixmas6/super_resolution": 2}
+
+
+def test_a_study_that_is_interrupted_leaves_an_index_of_what_is_finished(ixmas, tmp_path, trainings):
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))
+    study = run_study(listed, root=tmp_path)
+    _, first = next(study)
+    study.close()  # as an exception in whoever asks for the next one, or Ctrl-C, closes it
+    assert first.id in (tmp_path / "results.csv").read_text()
+    assert json.loads((tmp_path / "manifest.json").read_text()) == manifest(tmp_path)
 
 
 def test_a_worker_in_another_folder_writes_where_it_was_told(ixmas, tmp_path, trainings, monkeypatch):

@@ -74,7 +74,7 @@ def test_coverage_names_the_command(runs):
 
 def test_quality(runs):
     table = tables.quality(runs)
-    assert cells(table, "our SR") == ("36.00", "+1.50", "[+1.50, +1.50]", "0.900", "10")
+    assert cells(table, "our SR") == ("36.00", "+1.50", "+1.50 to +1.50", "0.900", "10")
     assert cells(table, "ESPCN")[0] == "–"
 
 

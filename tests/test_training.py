@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from eight_clips import TINY, draw_of, eight_clips, stream_of
 
 from lrar import training
+from lrar.clips import DataError
 from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
 from lrar.draws import cut, training_draws
 from lrar.experiment import Distillation
@@ -140,9 +141,11 @@ def test_terms_of_the_loss_add_up(one_thread):
     undistilled = fit(make_model(), stream, labels, np.arange(8), recipe=replace(TINY, batch=8), seed=0)[0]
     assert alone == pytest.approx(undistilled, abs=1e-6)
     feature, attention_transfer, logit = loss(feature=1.0), loss(attention_transfer=1.0), loss(logit=1.0)
-    assert min(feature - alone, attention_transfer - alone, logit) > 1e-4
-    mixed = loss(logit=0.25, feature=2.0, attention_transfer=3.0)
+    mean = loss(mean_feature=1.0)
+    assert min(feature - alone, mean - alone, attention_transfer - alone, logit) > 1e-4
+    mixed = loss(logit=0.25, feature=2.0, attention_transfer=3.0, mean_feature=4.0)
     expected = 0.75 * alone + 0.25 * logit + 2 * (feature - alone) + 3 * (attention_transfer - alone)
+    expected += 4 * (mean - alone)
     assert mixed == pytest.approx(expected, abs=1e-4)
 
 
@@ -158,7 +161,7 @@ def test_the_loss_is_its_formula(one_thread):
     stream, labels = eight_clips()
     bright = Stream(frames=255 - stream.frames, starts=stream.starts, lengths=stream.lengths)
     recipe = replace(TINY, batch=8, learning_rate=0.0, label_smoothing=0.2)
-    weights = Distillation(logit=0.25, temperature=2.0, feature=2.0, attention_transfer=3.0)
+    weights = Distillation(logit=0.25, temperature=2.0, feature=2.0, attention_transfer=3.0, mean_feature=4.0)
     own, taught_by = make_model(attention="joint"), make_model()
     with torch.no_grad():
         taught_by.head.bias.copy_(torch.tensor([2.0, -2.0]))
@@ -172,6 +175,7 @@ def test_the_loss_is_its_formula(one_thread):
         + 0.25 * logit_loss(seen.logits, taught.logits, temperature=2.0)
         + 2 * feature_loss(seen.pooled, taught.pooled)
         + 3 * attention_transfer_loss(seen.features, taught.features)
+        + 4 * feature_loss(seen.features.mean(dim=(2, 3, 4)), taught.features.mean(dim=(2, 3, 4)))
     )
     assert loss == pytest.approx(expected.item(), abs=1e-5)
 
@@ -192,3 +196,12 @@ def test_steps_are_those_of_adamw_on_one_cycle(one_thread):
         optimiser.step()
         schedule.step()
     torch.testing.assert_close(model.head.weight, by_hand.head.weight, rtol=0, atol=1e-5)
+
+
+def test_too_few_clips_are_a_line(monkeypatch):
+    stream, labels = eight_clips()
+    with pytest.raises(DataError, match="1 training clips: a step wants 2"):
+        fit(make_model(), stream, labels, np.array([3]), recipe=TINY, seed=0)
+    monkeypatch.setattr(training.distributed, "count", lambda: 4)
+    with pytest.raises(DataError, match="3 test clips for 4 processes"):
+        evaluate(make_model(), stream, np.arange(3), recipe=TINY)

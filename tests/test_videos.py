@@ -78,10 +78,11 @@ def test_each_bad_file_gives_one_line_and_leaves_nothing(tmp_path):
 def test_videos_are_decoded_again_by_other_code(ixmas, cache, monkeypatch, module):
     first = load_videos(load_clip_set("ixmas6"))
     other = provenance.code_digest() | {module: "0123456789ab"}
-    monkeypatch.setattr(videos, "code_digest", lambda: other)
+    monkeypatch.setattr(provenance, "code_digest", lambda: other)
     monkeypatch.setattr(videos, "decode", lambda *_, **__: np.zeros((2, 32, 24, 1), np.uint8))
     second = load_videos(load_clip_set("ixmas6"))
     assert first[0].any() and not second[0].any()
+    assert first.fingerprint == second.fingerprint and first.key != second.key
 
 
 def test_videos_are_decoded_once_and_mapped(ixmas, cache, monkeypatch):
@@ -158,3 +159,10 @@ def test_cache_is_keyed_by_content_and_labels(tmp_path):
     ]
     others += [replace(clip_set, **change) for change in ({"grey": False}, {"size": (8, 8)}, {"version": "2"})]
     assert len({other.fingerprint() for other in [clip_set, *others]}) == 1 + len(others)
+
+
+def test_rendered_videos_go_by_the_code_that_renders_them(cache, monkeypatch):
+    clip_set = load_clip_set("synthetic").thinned(8)
+    first, now = load_videos(clip_set), provenance.code_digest()
+    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"datasets/performer": "another"})
+    assert load_videos(clip_set).key != first.key

@@ -107,6 +107,13 @@ def test_only_what_is_wanted_is_computed_and_only_once(cache, monkeypatch):
     assert np.array_equal(more.maps[0, 0], stored.maps[0, 0])
     assert np.abs(more.maps[1, 3]).sum() > 0
 
+    (lost,) = cache.glob("views/*/maps.npy")
+    lost.unlink()
+    again = store_views(stream, wanted=[(1, 2)], **options)
+    np.testing.assert_allclose(again.maps[1, 2], more.maps[1, 2], atol=0.02)
+    assert not again.maps[0, 0].any(), "what was lost and is not wanted now"
+    assert np.abs(store_views(stream, wanted=[(0, 0)], **options).maps[0, 0]).sum() > 0
+
 
 @needs_weights
 @torch.no_grad()

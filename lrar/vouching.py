@@ -1,0 +1,127 @@
+"""Code that was changed without changing a result.
+
+`lrar audit --vouch` trains records of older code again. Where every probability comes out the same, `same_results.json`
+says that the newer code counts as the older. A run speaks for runs of its own kind alone: the same kind of data, the
+same stream, and no part that it lacks.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lrar import provenance
+from lrar.cache import atomic_write
+from lrar.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What kind of run an experiment is: which code it goes through.
+
+    Attributes:
+        data: see `lrar.provenance.family`.
+        stream: `rgb`, `flow`, `difference`, or "" for super resolution by itself.
+        parts: its backbone, and which of super resolution (ours, or published), frozen blocks and a teacher it has.
+    """
+
+    data: str
+    stream: str
+    parts: frozenset[str]
+
+    def speaks_for(self, other: "Kind") -> bool:
+        """Whether a run of this kind goes through all the code that one of the other kind goes through."""
+        return self.data == other.data and other.stream in ("", self.stream) and other.parts <= self.parts
+
+
+def kind_of(experiment: dict[str, Any]) -> Kind:
+    """The kind of an experiment, given as `lrar.experiment.to_dict` gives it."""
+    data = provenance.family(experiment["data"]["dataset"])
+    if "stream" not in experiment:
+        return Kind(data=data, stream="", parts=frozenset({"super resolution"}))
+    has = {
+        experiment["backbone"]: True,
+        "super resolution": experiment["super_resolution"],
+        "published super resolution": experiment["source"] in ("espcn", "fsrcnn"),
+        "frozen blocks": experiment["recipe"].get("frozen"),
+        "teacher": experiment["teacher"],
+    }
+    return Kind(data=data, stream=experiment["stream"], parts=frozenset(part for part, there in has.items() if there))
+
+
+@lru_cache(maxsize=1)
+def same_results() -> tuple[tuple[Kind, dict[str, tuple[str, str | None]]], ...]:
+    """What was shown: of which kind the run was, and by module the newer digest and the older one that it counts as."""
+    path = _file()
+    shown = json.loads(path.read_text()) if path.exists() else []
+    return tuple(
+        (
+            Kind(data=entry["data"], stream=entry["stream"], parts=frozenset(entry["parts"])),
+            {module: (new, old) for module, (new, old) in entry["modules"].items()},
+        )
+        for entry in shown
+    )
+
+
+def _file() -> Path:
+    return Path(provenance.__file__).with_name("same_results.json")
+
+
+def oldest(module: str, digest: str | None, kind: Kind | None) -> str | None:
+    """The digest of the oldest code whose results this code gives, in runs of a kind; None is any kind."""
+    for shown, modules in reversed(same_results()):
+        new, old = modules.get(module, (None, None))
+        if new is not None and new == digest and (kind is None or shown.speaks_for(kind)):
+            digest = old
+    return digest
+
+
+def changed_since(made_by: dict[str, str], modules: Iterable[str], kind: Kind | None = None) -> list[str]:
+    """The modules whose results may be others now.
+
+    Args:
+        made_by: the digests of then; a module that was split off another one since has none.
+        modules: those that count.
+        kind: of the run that was made then; None where another kind's word is good enough.
+    """
+    now = provenance.code_digest()
+    return sorted(
+        module for module in modules if oldest(module, made_by.get(module), kind) != oldest(module, now[module], kind)
+    )
+
+
+def older_than_code(record: Record) -> list[str]:
+    """The modules that have changed since a record was made, of those that could change its result."""
+    modules = provenance.deciding_modules(record.experiment)
+    return changed_since(record.provenance["code"], modules, kind_of(record.experiment))
+
+
+def to_be_shown(records: Iterable[Record]) -> list[Record]:
+    """Of records that are older than the code, the fewest that speak for the kinds of all, one each."""
+    by_kind = {kind_of(record.experiment): record for record in records}
+    return [
+        record
+        for kind, record in by_kind.items()
+        if not any(other.speaks_for(kind) for other in by_kind if other != kind)
+    ]
+
+
+def vouch(record: Record) -> None:
+    """Let today's code count as that of a record that it has reproduced, for runs of the record's kind."""
+    modules, now = older_than_code(record), provenance.code_digest()
+    if not modules:
+        return
+    kind, made_by = kind_of(record.experiment), record.provenance["code"]
+    entry = {
+        "shown_by": record.id,
+        "data": kind.data,
+        "stream": kind.stream,
+        "parts": sorted(kind.parts),
+        "modules": {module: [now[module], made_by.get(module)] for module in modules},
+    }
+    path = _file()
+    shown = json.loads(path.read_text()) if path.exists() else []
+    atomic_write(path, (json.dumps([*shown, entry], indent=1) + "\n").encode())
+    same_results.cache_clear()
