@@ -71,15 +71,15 @@ def run_study(
     root = Path(root).resolve()  # a worker elsewhere has another working folder
     store = Store(root)
     missing = []
+    for task in listed:
+        record = distributed.agreed(
+            store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
+        )
+        if record is None:
+            missing.append(task)
+        else:
+            yield task, record
     try:
-        for task in listed:
-            record = distributed.agreed(
-                store.find(identity(task.experiment), fingerprint=fold_of(task.experiment.data)[0].fingerprint)
-            )
-            if record is None:
-                missing.append(task)
-            else:
-                yield task, record
         # First round: what no other process is at. Second round: wait for the rest, and take over what was killed.
         # Processes that share each run wait at once: one that went on to the next run would lose the others.
         for wait in (False, True) if distributed.count() == 1 else (True,):

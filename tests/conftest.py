@@ -185,6 +185,7 @@ class Training:
         frames: what its network sees of all clips (recognizers).
         high: HR training clips `(T, H, W, C)` (super resolution).
         low: the same in LR.
+        options: what else training was told (super resolution).
         teacher: the teacher, or None.
         teacher_frames: what the teacher sees of all clips, or None.
     """
@@ -194,6 +195,7 @@ class Training:
     frames: np.ndarray | None = None
     high: list[np.ndarray] | None = None
     low: list[np.ndarray] | None = None
+    options: dict | None = None
     teacher: torch.nn.Module | None = None
     teacher_frames: np.ndarray | None = None
 
@@ -211,8 +213,8 @@ def trainings(monkeypatch) -> list[Training]:
         seen.append(Training("recognizer", clips.tolist(), frames=stream.frames, teacher=teacher, teacher_frames=shown))
         return [1.0]
 
-    def train_super_resolution(*, low, high, window, width, blocks, **_):
-        seen.append(Training("super_resolution", high=high, low=low))
+    def train_super_resolution(*, low, high, window, width, blocks, progress, **options):
+        seen.append(Training("super_resolution", high=high, low=low, options=options))
         network = VideoSuperResolution(channels=low[0].shape[3], window=window, width=width, blocks=blocks)
         return network.eval(), [1.0] * 10
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from lrar.experiment import identity, to_dict
 from lrar.records import Record, Store
-from lrar.settings import PROFILES
+from lrar.settings import PROFILES, setting
 from lrar.studies import ROWS, STREAMS, STUDIES, data_of, super_resolution
 
 CLASSES = ["kick", "point", "wave"]
@@ -12,10 +12,17 @@ PROFILE = PROFILES["full"]
 
 
 def make_record(
-    row: str, stream: str, fold: int, *, seed: int = 0, right: int = 8, dataset: str = "ixmas6", protocol: str = "actor"
+    row: str,
+    stream: str,
+    fold: int,
+    *,
+    seed: int = 0,
+    right: int = 8,
+    dataset: str = "ixmas6",
+    protocol: str | None = None,
 ) -> Record:
     """A run on twelve clips of one actor, of which the first few are recognised."""
-    data = data_of(dataset, protocol=protocol, fold=fold, profile=PROFILE)
+    data = data_of(dataset, protocol=protocol or setting(dataset).protocol, fold=fold, profile=PROFILE)
     if row == "own":
         experiment, study = super_resolution(data, PROFILE), "super_resolution"
     else:

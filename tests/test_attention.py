@@ -171,3 +171,13 @@ def test_errors():
         SpaceTimeAttention(variant="joint", width=WIDTH, shape=SHAPE, heads=3)
     with pytest.raises(AssertionError):
         make("joint")(torch.zeros(1, WIDTH, 4, 2, 4))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", LOOKING)
+def test_pooled_is_the_mean_of_what_the_last_block_gives(variant):
+    module, given = make(variant), []
+    last = module.second if variant == "factorised" else module.first
+    last.register_forward_hook(lambda _, seen, answer: given.append(answer[0]))
+    pooled, _ = module(features())
+    torch.testing.assert_close(pooled, given[0].reshape(2, -1, WIDTH).mean(dim=1))

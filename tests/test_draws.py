@@ -1,13 +1,15 @@
 """Draws: what a batch is cut from, in training and in testing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from conftest import render
 from eight_clips import TINY, draw_of, eight_clips
 
-from lrar import training
-from lrar.draws import cut, mirror, segment_times, training_draws
+from lrar import distributed, training
+from lrar.draws import cut, mirror, segment_times, smallest_batch, training_draws
 from lrar.flow import optical_flow
 from lrar.streams import Stream
 
@@ -117,3 +119,10 @@ def test_test_draws_are_in_order_and_still():
     assert [draw.clips.tolist() for draw in draws] == [[2, 3, 4, 5], [6, 7]]
     assert all(draw.flips.all() and not draw.shifts.any() for draw in draws)
     assert draws[1].times.tolist() == [[1, 3, 6, 8]] * 2
+
+
+def test_the_smallest_batch_has_two_clips_a_part(monkeypatch):
+    assert smallest_batch(TINY) == 2
+    assert smallest_batch(replace(TINY, parts=3)) == 6
+    monkeypatch.setattr(distributed, "count", lambda: 4)
+    assert smallest_batch(replace(TINY, parts=3)) == 12

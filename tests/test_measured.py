@@ -48,7 +48,7 @@ def test_full_size(tmp_path):
 def test_shared_sources(tmp_path, monkeypatch):
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
     write_records(tmp_path, {"plain": 6}, folds=3, dataset="hmdb21")
-    runs = existing("hmdb21", profile="full", records=tmp_path, protocol="actor")
+    runs = existing("hmdb21", profile="full", records=tmp_path)
     assert "`python benchmarks/shared_sources.py`" in measured.told_shared_sources(tmp_path, runs)
     found = {"fingerprint": "made-up", "clips": [["a", "b"], [], ["c"]]}
     (tmp_path / "shared_sources.json").write_text(json.dumps(found))

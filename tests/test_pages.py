@@ -152,3 +152,26 @@ def test_the_pipeline_is_a_picture_with_its_own_ground():
     svg = (pages.BOOK / "images" / "pipeline.svg").read_text()
     assert 'role="img"' in svg
     assert '<rect width="780" height="400" rx="12" fill="#fff"/>' in svg, "legible on dark pages"
+
+
+def test_each_data_set_stands_on_its_own_fragments(tmp_path, monkeypatch):
+    """HMDB-21 and IXMAS-6 with other numbers: none of one's shows among the other's."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    rows = ("plain", "nearest", "sr", "joint", "all", "full", "teacher")
+    write_records(tmp_path / "records", dict.fromkeys(rows, 9) | {"plain": 6}, folds=3)
+    write_records(tmp_path / "records", dict.fromkeys(rows, 12) | {"plain": 3}, folds=3, dataset="hmdb21")
+    written = {path.name: path for path in pages.write_fragments(tmp_path / "records", tmp_path / "out")}
+    for name, path in written.items():
+        if path.suffix != ".md" or name.startswith(
+            ("published", "one_fold", "backbones", "caches", "full_size", "protocols")
+        ):
+            continue
+        own, other = ("hmdb21", "ixmas6") if name.startswith("hmdb_") else ("ixmas6", "hmdb21")
+        text = path.read_text()
+        assert f"runs-{other}" not in text and f"chapters/{other}" not in text, name
+        names = {"hmdb21": "HMDB-21", "ixmas6": "IXMAS-6"}
+        assert names[other] not in text, name
+        gain = {"hmdb21": "+75.0", "ixmas6": "+25.0"}
+        assert gain[other] not in text, name
+        if re.search("headline|verdicts|c1_|room_plain|room.md", name) and "accuracy" not in name:
+            assert gain[own] in text, name

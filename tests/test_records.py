@@ -11,6 +11,7 @@ from conftest import names_file_and_remedy
 
 from lrar import cache as kept
 from lrar.clips import DataError
+from lrar.experiment import from_dict, identity
 from lrar.records import (
     COMMITTED,
     RESULT_COLUMNS,
@@ -196,3 +197,9 @@ def test_the_committed_records_are_those_of_their_manifest_and_index():
     """A record that was changed, added or taken away by hand is noticed."""
     assert json.loads((COMMITTED / "manifest.json").read_text()) == manifest(COMMITTED)
     assert (COMMITTED / "results.csv").read_text() == results_csv(Store(COMMITTED).records())
+
+
+def test_every_committed_record_is_of_the_experiment_that_it_holds():
+    for committed in Store(COMMITTED).records():
+        if not committed.row.startswith("small"):
+            assert identity(from_dict(committed.experiment)) == committed.id, committed.id

@@ -1,6 +1,7 @@
 """Running: what is found and what is run again, that no training sees a test actor, and the same bits twice."""
 
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,12 +22,14 @@ from lrar.running import (
     load_data,
     new_recognizer,
     pairs_of,
+    restoration_quality,
     run,
     stream_of,
     trained_recognizer,
     weights_path,
 )
 from lrar.streams import PUBLISHED, low_resolution, seen_frames, to_tensor, to_video
+from lrar.super_resolution import VideoSuperResolution, quality, super_resolve
 from lrar.training import evaluate
 
 
@@ -282,3 +285,47 @@ def test_what_an_older_network_made_is_not_taken_for_what_a_newer_one_makes(ixma
     now = provenance.code_digest()
     monkeypatch.setattr(provenance, "code_digest", lambda: now | {"protocols": "another"})
     assert stream_of(experiment, store=Store(tmp_path / "second")).key != first.key
+
+
+def test_what_an_experiment_says_reaches_super_resolution(ixmas, tmp_path, trainings):
+    own = network(replace(DATA, kernel="area"), steps=7, batch=3, learning_rate=0.02, seed=4)
+    run(own, store=Store(tmp_path / "records"))
+    (made,) = trainings
+    assert made.options == {"steps": 7, "batch": 3, "learning_rate": 0.02, "seed": 4}
+    videos, fold = fold_of(own.data)
+    for clip, low, high in zip(fold.train, made.low, made.high, strict=True):
+        assert np.array_equal(low, to_video(low_resolution(videos[clip], kernel="area")))
+        assert np.array_equal(high, videos[clip])
+
+
+def test_restoration_is_measured_on_frames_restored_among_their_neighbours():
+    torch.manual_seed(0)
+    own = VideoSuperResolution(channels=1, width=8, blocks=1).eval()
+    torch.nn.init.normal_(own.tail.weight, std=0.05)
+    high = np.random.default_rng(0).integers(0, 256, (17, 32, 24, 1), np.uint8)
+    low = to_video(low_resolution(high))
+    (found,) = (restoration_quality(low=[low], high=[high], network=own)["sr"],)
+    restored = to_video(super_resolve(own, to_tensor(low)))
+    psnr, _ = quality(high[[0, 8, 16]], restored[[0, 8, 16]])
+    assert found["psnr"] == pytest.approx(psnr, abs=1e-3)
+    alone = to_video(super_resolve(own, to_tensor(low[::8])))
+    assert abs(quality(high[::8], alone)[0] - psnr) > 0.005, "other neighbours give another frame"
+
+
+def test_a_trained_network_is_what_students_see(ixmas, tmp_path, one_thread):
+    """What super resolution has learned reaches the frames: they are no longer bicubic."""
+    store = Store(tmp_path / "records")
+    restored, plain = (
+        stream_of(student(teacher=None, distillation=None, **changes), store=store)
+        for changes in ({"super_resolution": network(steps=40)}, {"source": "bicubic", "super_resolution": None})
+    )
+    assert not np.array_equal(restored[0], plain[0])
+
+
+def test_seconds_of_training_are_of_training_alone(ixmas, tmp_path, trainings, monkeypatch):
+    def slow(model, stream, clips, *, recipe):
+        time.sleep(1)
+        return np.full((len(clips), 3), 1 / 3, np.float32)
+
+    monkeypatch.setattr(running, "evaluate", slow)
+    assert run(teacher(), store=Store(tmp_path / "records")).train_seconds < 0.5

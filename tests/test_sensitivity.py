@@ -75,7 +75,7 @@ def two_seeds(tmp_path, monkeypatch) -> Runs:
     for fold in range(3):
         for seed in range(2):
             for row, right in (("plain", 6), ("sr", 8 + seed)):
-                made = make_record(row, "rgb", fold, seed=seed, right=right, dataset="hmdb21", protocol="official")
+                made = make_record(row, "rgb", fold, seed=seed, right=right, dataset="hmdb21")
                 store.write(dataclasses.replace(made, groups=[f"kick/film{clip % 4}" for clip in range(12)]))
     return existing("hmdb21", profile="full", records=tmp_path)
 

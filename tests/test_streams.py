@@ -210,6 +210,7 @@ def test_streams_go_by_size_and_code(ixmas, monkeypatch):
             ("nearest", {"shrink": 8}),
         )
     ]
-    monkeypatch.setattr(provenance, "code_digest", lambda: now | {"degrade": "another"})
-    keys.append(streams.make_stream(videos, source="nearest", stream="rgb").key)
+    for module in ("degrade", "flow", "streams", "super_resolution"):
+        monkeypatch.setattr(provenance, "code_digest", lambda module=module: now | {module: "another"})
+        keys.append(streams.make_stream(videos, source="nearest", stream="rgb").key)
     assert len(set(keys)) == len(keys)

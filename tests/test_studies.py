@@ -21,6 +21,7 @@ from dask.distributed import LocalCluster
 from lrar import scheduling
 from lrar.clips import DataError
 from lrar.experiment import Recipe, identity
+from lrar.pages import STUDY_OF
 from lrar.records import Store, manifest, read_record
 from lrar.running import load_data
 from lrar.scheduling import run_study, run_task
@@ -397,3 +398,9 @@ def test_a_study_of_changed_clips_is_run_again(tiny_data, cache, tmp_path, train
     assert len(trainings) == 2 * len(listed)
     assert all(new[task].fingerprint != old[task].fingerprint for task in listed)
     load_data.cache_clear()
+
+
+def test_each_claim_is_shown_in_the_table_of_its_study_against_its_baseline():
+    for claim in CLAIMS:
+        rows = TABLES[STUDY_OF[claim.name]]
+        assert claim.row in rows and rows[0] == claim.baseline, claim.name

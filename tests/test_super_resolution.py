@@ -152,3 +152,61 @@ def test_quality_by_hand():
     mixed = high.copy()
     mixed[0] += 6  # the error is averaged over all frames before the logarithm
     assert quality(high, mixed)[0] == pytest.approx(10 * np.log10(255**2 / 12))
+
+
+class Listening(BicubicPlus):
+    """Keeps the luma that it was given."""
+
+    def forward(self, luma: torch.Tensor) -> torch.Tensor:
+        self.heard = luma
+        return super().forward(luma)
+
+
+def test_luma_is_that_of_bt_601():
+    frames, network = torch.rand(2, 3, 8, 6), Listening()
+    enlarge_with_luma_network(network, frames)
+    red, green, blue = frames.unbind(dim=1)
+    torch.testing.assert_close(network.heard[:, 0], 0.299 * red + 0.587 * green + 0.114 * blue)
+
+
+def test_ssim_by_hand():
+    """Of two flat frames only the means count, with (0.01 * 255)^2 as the constant beside them."""
+    a, b = (np.full((1, 16, 16, 1), value, np.uint8) for value in (100, 120))
+    constant = (0.01 * 255) ** 2
+    expected = (2 * 100 * 120 + constant) / (100**2 + 120**2 + constant)
+    psnr, ssim = quality(a, b)
+    assert ssim == pytest.approx(expected, abs=1e-4)
+    assert psnr == pytest.approx(20 * np.log10(255 / 20), abs=1e-3)
+
+
+def test_steps_see_every_clip_its_own_target_and_both_sides(one_thread, monkeypatch):
+    """Frames that tell clip, time and column: each window stands beside the HR frame of its middle."""
+    columns = np.arange(6)
+    low = [
+        np.broadcast_to((60 * clip + 6 * np.arange(5)[:, None, None] + columns)[..., None], (5, 4, 6, 1)).astype(
+            np.uint8
+        )
+        for clip in range(4)
+    ]
+    high = [clip.repeat(4, axis=1).repeat(4, axis=2) for clip in low]
+    pairs = []
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        pairs.append(target)
+        return (output - target).abs().mean()
+
+    windows_seen = []
+    forward = VideoSuperResolution.forward
+    monkeypatch.setattr(
+        VideoSuperResolution, "forward", lambda self, frames: windows_seen.append(frames) or forward(self, frames)
+    )
+    monkeypatch.setattr("torch.nn.functional.l1_loss", loss)
+    train_super_resolution(
+        low=low, high=high, steps=30, batch=8, learning_rate=1e-3, seed=0, window=3, width=8, blocks=1
+    )
+    for frames, target in zip(windows_seen, pairs, strict=True):
+        assert torch.equal(frames[:, 1], target[..., ::4, ::4]), "the middle of the window is what is enlarged"
+    firsts = torch.cat([target[:, 0, 0, 0] < target[:, 0, 0, -1] for target in pairs])
+    assert 0.2 < firsts.float().mean() < 0.8, "half of the batches are mirrored"
+    corners = torch.cat([target[:, 0, 0].amin(dim=-1) for target in pairs]).mul(255).round().int()
+    assert {value // 60 for value in corners.tolist()} == {0, 1, 2, 3}, "each clip is drawn"

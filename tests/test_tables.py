@@ -1,9 +1,11 @@
 """Tables say what the records hold, and what they do not hold yet."""
 
+import numpy as np
 import pytest
-from made_up import write_records
+from made_up import make_record, write_records
 
 from lrar import tables
+from lrar.records import Store
 from lrar.replay import existing
 from lrar.tables import Table
 
@@ -131,3 +133,23 @@ def test_a_seed_that_is_missing_leaves_a_verdict_open(tmp_path, monkeypatch, sho
     assert words() == "so far supported", "all seeds, but of one fold only"
     write_records(tmp_path, {short: right[short]}, seeds=3)
     assert words() == "supported"
+
+
+def test_where_an_interval_lies():
+    assert [tables.against_zero(*ends) for ends in ((1, 2), (-2, -1), (-1, 2), (0, 1), (np.nan, np.nan))] == [
+        "above 0",
+        "below 0",
+        "contains 0",
+        "contains 0",
+        "–",
+    ]
+
+
+def test_each_line_is_told_by_both_its_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    store = Store(tmp_path)
+    for fold, right in enumerate((3, 9, 3, 9)):
+        store.write(make_record("plain", "rgb", fold, right=6))
+        store.write(make_record("nearest", "rgb", fold, right=right))
+    runs = existing("ixmas6", profile="full", records=tmp_path)
+    assert cells(tables.differences(runs, baseline="plain"), "nearest", "rgb")[2] == "contains 0"

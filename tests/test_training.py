@@ -162,7 +162,7 @@ def test_the_loss_is_its_formula(one_thread):
     bright = Stream(frames=255 - stream.frames, starts=stream.starts, lengths=stream.lengths)
     recipe = replace(TINY, batch=8, learning_rate=0.0, label_smoothing=0.2)
     weights = Distillation(logit=0.25, temperature=2.0, feature=2.0, attention_transfer=3.0, mean_feature=4.0)
-    own, taught_by = make_model(attention="joint"), make_model()
+    own, taught_by = make_model(attention="joint"), make_model(attention="joint")
     with torch.no_grad():
         taught_by.head.bias.copy_(torch.tensor([2.0, -2.0]))
     options = {"teacher": taught_by, "teacher_stream": bright, "weights": weights}

@@ -8,13 +8,13 @@ import pytest
 import torch
 from small_experiments import RECIPE, student, teacher
 
-from lrar import backbones, views
+from lrar import backbones, provenance, views
 from lrar.cache import cache_folder
 from lrar.draws import cut, test_draws, training_draws
 from lrar.experiment import Recipe
 from lrar.i3d import I3D
 from lrar.records import Store
-from lrar.running import run, stream_of, trained_recognizer
+from lrar.running import fold_of, run, stream_of, trained_recognizer
 from lrar.streams import Stream
 from lrar.views import store_views, view
 from lrar.weights import I3D_FILE, check
@@ -164,3 +164,80 @@ def test_teacher_and_student_draw_the_same_views(ixmas, stream, tmp_path):
     _, few = trained_recognizer(own, store=store, clips=[5])  # to look at one clip, no others are made
     made = np.abs(few.maps).sum(axis=(2, 3, 4, 5)) > 0
     assert np.argwhere(made).tolist() == [[5, 2], [5, 3]]
+
+
+def test_random_views_show_parts_of_all_sizes_mirrored_or_not_at_other_times():
+    stream = stream_of_frames(ramp(48, 64))
+    shown = [view(stream, 0, number, views=60, recipe=FROZEN) for number in range(60)]
+    spans = torch.tensor([float(one[0].max() - one[0].min()) for one in shown]) / 2
+    assert 0.66 < spans.min() < 0.74 and 0.96 < spans.max() <= 1
+    mirrored = [bool(one[0, 0, 0, 0] > one[0, 0, 0, -1]) for one in shown]
+    assert 15 < sum(mirrored) < 45
+    assert len({tuple(one[2, :, 0, 0].tolist()) for one in shown}) > 30, "frames are drawn anew"
+    whole = view(stream, 0, 60, views=60, recipe=FROZEN)
+    assert (whole[:2].min(), whole[:2].max()) == (pytest.approx(-1, abs=0.05), pytest.approx(1, abs=0.05))
+    assert not torch.equal(view(stream, 0, 3, views=60, recipe=FROZEN), view(stream, 1, 3, views=60, recipe=FROZEN))
+
+
+def test_a_random_view_is_the_part_that_its_generator_draws():
+    stream = stream_of_frames(ramp(48, 64))
+    for number in range(8):
+        generator = np.random.default_rng([1, number])
+        part, flip = generator.uniform(0.7, 1), generator.random() < 0.5
+        down, across = generator.uniform(part - 1, 1 - part, 2)
+        seen = view(stream, 1, number, views=8, recipe=FROZEN)
+        assert seen[0].mean().item() == pytest.approx(across, abs=0.03)
+        assert seen[1].mean().item() == pytest.approx(down, abs=0.03)
+        assert (seen[0, 0, 0, 0] > seen[0, 0, 0, -1]) == flip
+
+
+def test_flow_grows_with_what_is_shown_larger():
+    flow = np.zeros((20, 48, 64, 2), np.float16)
+    flow[..., 0], flow[..., 1] = 2, 1
+    for number in range(4):
+        part = np.random.default_rng([0, number]).uniform(0.7, 1)
+        seen = view(stream_of_frames(flow), 0, number, views=4, recipe=FROZEN)
+        assert seen[0].abs().mean().item() == pytest.approx(2 * 144 / 64 / part / 20, rel=1e-3)
+        assert seen[1].mean().item() == pytest.approx(112 / 48 / part / 20, rel=1e-3)
+
+
+@needs_weights
+def test_stored_views_go_by_all_that_decides_them(cache, monkeypatch):
+    stream, now = stream_of_frames(ramp(48, 64)), provenance.code_digest()
+
+    def folders(stream: Stream = stream, **changes) -> set[str]:
+        store_views(stream, wanted=[(0, 0)], recipe=replace(FROZEN, **changes))
+        return {path.name for path in (cache / "views").iterdir()}
+
+    seen = [folders(), folders(replace(stream, key="of another network"))]
+    seen += [folders(zoom=0.8), folders(frozen="Mixed_4e"), folders(views=3), folders(frames=4)]
+    for module in ("draws", "views", "i3d"):
+        monkeypatch.setattr(provenance, "code_digest", lambda module=module: now | {module: "another"})
+        seen.append(folders())
+    monkeypatch.setattr(provenance, "code_digest", lambda: now)
+    monkeypatch.setattr(views, "known_sha256", lambda name: "of other weights")
+    seen.append(folders())
+    assert [len(names) for names in seen] == list(range(1, len(seen) + 1))
+
+
+@needs_weights
+def test_teacher_and_student_are_never_given_one_anothers_maps(ixmas, tmp_path):
+    frozen = replace(RECIPE, frames=8, frozen="Mixed_4f", views=2, zoom=0.7)
+    store = Store(tmp_path / "records")
+    low = student(
+        source="bicubic", super_resolution=None, teacher=None, distillation=None, recipe=frozen, backbone="i3d"
+    )
+    seen, taught = (stream_of(one, store=store) for one in (low, teacher(recipe=frozen, backbone="i3d")))
+    _, fold = fold_of(low.data)
+    assert not np.array_equal(seen.maps[fold.train[0], 0], taught.maps[fold.train[0], 0])
+    for clip in fold.train:
+        assert all(seen.maps[clip, number].any() for number in range(2)), "every view that training may draw is there"
+    assert all(seen.maps[clip, number].any() for clip in fold.test for number in (2, 3))
+    drawn = np.concatenate(
+        [
+            draw.views
+            for seed in range(20)
+            for draw in training_draws(seen, fold.train, recipe=frozen, generator=np.random.default_rng(seed))
+        ]
+    )
+    assert set(drawn) == {0, 1}, "never a view that is for testing"
