@@ -2,7 +2,8 @@
 
 `lrar audit --vouch` trains records of older code again. Where every probability comes out the same, `same_results.json`
 says that the newer code counts as the older. A run speaks for runs of its own kind alone: the same kind of data, the
-same stream, and no part that it lacks.
+same stream, and no part that it lacks; for the modules of attention, of losses and of protocols, only for those that it
+has itself.
 """
 
 import json
@@ -16,6 +17,9 @@ from lrar import provenance
 from lrar.cache import atomic_write
 from lrar.records import Record
 
+# Parts, by their first word, that these modules alone treat otherwise than others of their sort.
+TREATED_BY = {"attention": {"attention"}, "loss": {"distillation", "training"}, "protocol": {"protocols"}}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
@@ -24,25 +28,32 @@ class Kind:
     Attributes:
         data: see `lrar.provenance.family`.
         stream: `rgb`, `flow`, `difference`, or "" for super resolution by itself.
-        parts: its backbone, and which of super resolution (ours, or published), frozen blocks and a teacher it has.
+        parts: its protocol, backbone, attention and losses, and which of super resolution (ours, or published), frozen
+            blocks and a teacher it has.
     """
 
     data: str
     stream: str
     parts: frozenset[str]
 
-    def speaks_for(self, other: "Kind") -> bool:
-        """Whether a run of this kind goes through all the code that one of the other kind goes through."""
-        return self.data == other.data and other.stream in ("", self.stream) and other.parts <= self.parts
+    def speaks_for(self, other: "Kind", module: str) -> bool:
+        """Whether a run of this kind goes through all the code of a module that one of the other kind goes through."""
+        needed = {part for part in other.parts if module in TREATED_BY.get(part.split()[0], {module})}
+        return self.data == other.data and other.stream in ("", self.stream) and needed <= self.parts
 
 
 def kind_of(experiment: dict[str, Any]) -> Kind:
     """The kind of an experiment, given as `lrar.experiment.to_dict` gives it."""
     data = provenance.family(experiment["data"]["dataset"])
+    protocol = f"protocol {experiment['data']['protocol']}"
     if "stream" not in experiment:
-        return Kind(data=data, stream="", parts=frozenset({"super resolution"}))
+        return Kind(data=data, stream="", parts=frozenset({protocol, "super resolution"}))
+    weights = experiment["distillation"] or {}
     has = {
-        experiment["backbone"]: True,
+        protocol: True,
+        f"backbone {experiment['backbone']}": True,
+        f"attention {experiment['attention']}": True,
+        **{f"loss {term}": weight for term, weight in weights.items() if term != "temperature"},
         "super resolution": experiment["super_resolution"],
         "published super resolution": experiment["source"] in ("espcn", "fsrcnn"),
         "frozen blocks": experiment["recipe"].get("frozen"),
@@ -73,7 +84,7 @@ def oldest(module: str, digest: str | None, kind: Kind | None) -> str | None:
     """The digest of the oldest code whose results this code gives, in runs of a kind; None is any kind."""
     for shown, modules in reversed(same_results()):
         new, old = modules.get(module, (None, None))
-        if new is not None and new == digest and (kind is None or shown.speaks_for(kind)):
+        if new is not None and new == digest and (kind is None or shown.speaks_for(kind, module)):
             digest = old
     return digest
 
@@ -99,13 +110,15 @@ def older_than_code(record: Record) -> list[str]:
 
 
 def to_be_shown(records: Iterable[Record]) -> list[Record]:
-    """Of records that are older than the code, the fewest that speak for the kinds of all, one each."""
-    by_kind = {kind_of(record.experiment): record for record in records}
-    return [
-        record
-        for kind, record in by_kind.items()
-        if not any(other.speaks_for(kind) for other in by_kind if other != kind)
-    ]
+    """Of records that are older than the code, a few that speak for the kinds of all."""
+    by_kind = {(kind_of(record.experiment), tuple(older_than_code(record))): record for record in records}
+    chosen: dict[tuple[Kind, tuple[str, ...]], Record] = {}
+    for (kind, modules), record in sorted(by_kind.items(), key=lambda item: -len(item[0][0].parts)):
+        if not all(
+            any(module in shown and other.speaks_for(kind, module) for other, shown in chosen) for module in modules
+        ):
+            chosen[kind, modules] = record
+    return list(chosen.values())
 
 
 def vouch(record: Record) -> None:

@@ -34,6 +34,8 @@ def record(identity: str = "0123456789abcdef", **changes) -> Record:
         "super_resolution": None,
         "teacher": None,
         "backbone": "compact",
+        "attention": "mean",
+        "distillation": None,
         "recipe": {},
     }
     values = {

@@ -12,6 +12,7 @@ from lrar.studies import ROWS, STUDIES, data_of, super_resolution
 from lrar.vouching import Kind, changed_since, kind_of, older_than_code, to_be_shown, vouch
 
 CHANGE = ("range(5)", "range(6)")  # of protocols
+EXPERIMENT = record().experiment
 
 
 def kind(dataset: str, row: str, stream: str) -> Kind:
@@ -100,14 +101,43 @@ def test_a_module_that_was_split_off_since(edit):
     ],
 )
 def test_which_kind_speaks_for_which(one, other, speaks):
-    assert kind(*one).speaks_for(kind(*other)) == speaks
+    assert kind(*one).speaks_for(kind(*other), "streams") == speaks
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "module", "speaks"),
+    [
+        ("full", "spatial", "attention", False),
+        ("full", "spatial", "streams", True),
+        ("spatial", "sr", "attention", False),
+        ("joint", "heads2", "attention", True),
+        ("all", "logit", "training", True),
+        ("logit", "all", "training", False),
+        ("all", "mean_feature", "distillation", False),
+        ("all", "mean_feature", "streams", True),
+    ],
+)
+def test_attention_and_losses_count_where_they_are_computed(one, other, module, speaks):
+    assert kind("hmdb21", one, "rgb").speaks_for(kind("hmdb21", other, "rgb"), module) == speaks
+
+
+def test_a_protocol_counts_where_clips_are_divided():
+    actor, random = (
+        kind_of({**EXPERIMENT, "data": {**EXPERIMENT["data"], "protocol": protocol}})
+        for protocol in ("actor", "random")
+    )
+    assert not actor.speaks_for(random, "protocols") and actor.speaks_for(random, "training")
 
 
 def test_the_fewest_that_speak_for_all():
     full = PROFILES["full"]
     data = data_of("ixmas6", protocol="actor", fold=0, profile=full)
     made = [
-        record(f"{row}-{stream}", experiment=to_dict(STUDIES[ROWS[row]][row](data, stream, full)))
+        record(
+            f"{row}-{stream}",
+            experiment=to_dict(STUDIES[ROWS[row]][row](data, stream, full)),
+            provenance={"code": provenance.code_digest() | {"streams": "older"}},
+        )
         for row in ("plain", "sr", "full", "espcn", "teacher", "all")
         for stream in ("rgb", "flow")
     ]
