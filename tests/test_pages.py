@@ -132,9 +132,7 @@ def test_what_there_is_to_win_back(tmp_path, monkeypatch):
 
 def test_the_readme_holds_what_the_records_give():
     readme = (ROOT / "README.md").read_text()
-    assert readme == pages.readme_with(pages.readme_table(), readme), (
-        "run: python -c 'from lrar.pages import update_readme; update_readme()'"
-    )
+    assert readme == pages.readme_with(pages.readme_table(), readme), "run: lrar records --write"
 
 
 def test_a_readme_without_markers_is_refused():
