@@ -152,7 +152,12 @@ def without(record: Record, clips: Collection[str]) -> Record:
 
 
 def without_shared(runs: Runs, *, shared: Mapping[int, Collection[str]]) -> str:
-    """One sentence: which verdicts, both streams, are others without the tests whose film training saw too."""
+    """One sentence: which verdicts, both streams, are others without the tests whose film training saw too.
+
+    Nothing where these tests are not known.
+    """
+    if not any(shared.values()):
+        return ""
     fewer = [without(record, shared.get(record.fold, ())) for record in runs.records]
     others = []
     for claim in CLAIMS:

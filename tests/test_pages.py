@@ -9,6 +9,7 @@ from made_up import write_records
 from lrar import literature, pages
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
+from lrar.records import COMMITTED, Store
 from lrar.replay import existing
 from lrar.settings import PROFILES
 
@@ -173,3 +174,12 @@ def test_each_data_set_stands_on_its_own_fragments(tmp_path, monkeypatch):
         assert gain[other] not in text, name
         if re.search("headline|verdicts|c1_|room_plain|room.md", name) and "accuracy" not in name:
             assert gain[own] in text, name
+
+
+def test_clips_that_are_said_to_be_tested_are_those_of_the_records():
+    for dataset, texts in {
+        "hmdb21": (pages.ON_HMDB, (pages.BOOK / "index.md").read_text()),
+        "ixmas6": (pages.ON_IXMAS,),
+    }.items():
+        tested = {name for record in Store(COMMITTED).records(dataset) for name in record.clips}
+        assert all(re.search(rf"\b{len(tested)}\b", text) for text in texts), dataset

@@ -120,6 +120,7 @@ def test_a_verdict_that_hangs_on_shared_films_is_named(tmp_path, monkeypatch):
         without_shared(runs, shared={0: ["actor0_7"]})
         == "Without these tests every verdict on both streams is the same.\n"
     )
+    assert without_shared(runs, shared={}) == "", "what was not counted is not said to change nothing"
     gained = {fold: [f"actor{fold}_{clip}" for clip in (6, 7)] for fold in range(10)}
     assert "C1 is *inconclusive*, not *supported*" in without_shared(runs, shared=gained)
 
