@@ -16,10 +16,10 @@ from lrar.explorer import ROWS, chosen_clips, chosen_records, trained
 from lrar.explorer_files import picture, script, write_clip
 from lrar.names import DATASET_NAMES, ROW_NAMES
 from lrar.pages import fragment
+from lrar.pooling import fused_records
 from lrar.records import Record, Store
 from lrar.replay import Runs, existing
 from lrar.rerun import NOTEBOOKS
-from lrar.statistics import fused_records
 from lrar.table import Named, Table, as_it_is
 
 FIRST = "kick"  # the action on the start page: a large motion, and chosen before any network was asked

@@ -21,10 +21,12 @@ from lrar import statistics
 from lrar.canvas import WIDTH, Spot, canvas, legend, picture
 from lrar.dots import Dot, dot_spots, draw_dots
 from lrar.names import ROW_NAMES
+from lrar.pooling import fused_records
 from lrar.replay import Runs
 from lrar.studies import CLAIMS
 from lrar.table import signed
-from lrar.tables import comparisons, difference, is_complete, told_accuracy, told_setting
+from lrar.tables import comparisons, difference, told_accuracy
+from lrar.wording import is_complete, told_setting
 
 LINES = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
@@ -212,7 +214,7 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
 def confusion(runs: Runs, *, row: str, stream: str) -> Image:
     """Which class is taken for which, over all runs of a row: percent of the clips of the true class."""
     records = [record for record in runs.of(row) if record.probabilities]
-    records = statistics.fused_records(records) if stream == "both" else runs.of(row, stream=stream)
+    records = fused_records(records) if stream == "both" else runs.of(row, stream=stream)
     if not records:
         return nothing_yet(runs)
     classes = records[0].classes

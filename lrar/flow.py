@@ -21,7 +21,7 @@ def optical_flow(frames: np.ndarray, *, method: str = "dis") -> np.ndarray:
 
     Args:
         frames: uint8 `(T, H, W, C)`, C = 1 (grey) or 3 (RGB).
-        method: `dis`, `dis-fast` (without variational refinement) or `tvl1`.
+        method: `dis` (OpenCV's preset medium), `dis-fast` (preset fast: coarser, fewer steps) or `tvl1`.
 
     Returns:
         float16 `(T - 1, H, W, 2)`: u (to the right) and v (downwards) in px of the given frames.

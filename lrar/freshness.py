@@ -16,7 +16,20 @@ from lrar.records import Store, results_csv
 from lrar.rerun import committed_notebooks
 from lrar.vouching import older_than_code
 
-SHOWING = ("canvas", "dots", "figures", "names", "pixels", "replay", "statistics", "studies", "table", "tables")
+SHOWING = (
+    "canvas",
+    "dots",
+    "figures",
+    "names",
+    "pixels",
+    "pooling",
+    "replay",
+    "statistics",
+    "studies",
+    "table",
+    "tables",
+    "wording",
+)
 STAMP = "lrar"
 
 

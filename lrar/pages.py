@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-from lrar import figures, literature, measured, sensitivity, tables
+from lrar import figures, literature, measured, sensitivity, tables, wording
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
 from lrar.clips import DataError
@@ -21,7 +21,7 @@ from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
 from lrar.statistics import compare
 from lrar.studies import CLAIMS, DISTILLATIONS, STREAMS, TABLES, Claim, super_resolution
-from lrar.table import Table, linked
+from lrar.table import Table, interval, linked, signed
 from lrar.trace import on_page
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -174,13 +174,13 @@ def verdict_table(
 
 def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str], str] | None) -> str:
     result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
-    words = tables.told_verdict(result, runs, row=claim.row, baseline=claim.baseline)
+    words = wording.told_verdict(result, runs, row=claim.row, baseline=claim.baseline)
     mark = "**" if stream == claim.stream else "*"
     if result is None:
         return f"{mark}{words}{mark}"
     points = tables.difference(result, row=claim.row, baseline=claim.baseline, stream=stream)
-    span = "" if np.isnan(result.low) else f" {tables.interval(result.low, result.high, sign=True)}"
-    missing = f", {tables.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
+    span = "" if np.isnan(result.low) else f" {interval(result.low, result.high, sign=True)}"
+    missing = f", {wording.of_folds(result.folds, runs)} folds" if result.folds < runs.folds else ""
     return f"{mark}{words}{mark}: {linked(points, address)}{span}{missing}"
 
 
@@ -241,7 +241,7 @@ def state(runs: Runs) -> str:
         )
     else:
         text = f"The study is complete: all {sum(expected.values())} runs exist."
-    return f"{text} {tables.age(runs)}".rstrip() + "\n"
+    return f"{text} {wording.age(runs)}".rstrip() + "\n"
 
 
 def room(runs: Runs) -> str:
@@ -249,10 +249,10 @@ def room(runs: Runs) -> str:
     result = compare(runs.records, row="teacher", baseline="plain", stream="both")
     if result is None:
         return ""
-    span = tables.interval(result.low, result.high, sign=True)
+    span = interval(result.low, result.high, sign=True)
     text = (
         f"Room for improvement: the teacher, which sees high resolution, leads the plain student by "
-        f"{tables.signed(result.difference)} points {span}, both streams."
+        f"{signed(result.difference)} points {span}, both streams."
     )
     text += " It has joint attention too, which the plain student lacks."
     if result.low <= 0 <= result.high:
@@ -271,7 +271,7 @@ def total(runs: Runs) -> str:
     hours = sum(record.train_seconds for record in runs.records) / 3600
     return (
         f"{len(recognizers)} runs and {len(runs.records) - len(recognizers)} super-resolution networks took "
-        f"{hours:.1f} core hours of training, measured in each run ({'; '.join(tables.machines(runs))}).\n"
+        f"{hours:.1f} core hours of training, measured in each run ({'; '.join(wording.machines(runs))}).\n"
     )
 
 

@@ -13,7 +13,8 @@ from lrar.figures import DASHES, nothing_yet
 from lrar.replay import Runs
 from lrar.streams import to_tensor
 from lrar.studies import PIXEL_ROWS
-from lrar.tables import SEEN, told_accuracy, told_setting
+from lrar.tables import SEEN, told_accuracy
+from lrar.wording import told_setting
 
 NUDGE = dict(zip(SEEN, (0.94, 1.0, 1.06), strict=True))  # so that intervals do not cover each other
 

@@ -190,7 +190,7 @@ def read_record(path: Path) -> Record:
 
 def results_csv(records: Iterable[Record]) -> str:
     """One row a run, and one more for each pair of streams fused."""
-    from lrar.statistics import fused_records
+    from lrar.pooling import fused_records
 
     records = [record for record in records if record.probabilities]
     rows = []

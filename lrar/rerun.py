@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import nbformat
 
-from lrar import tables
+from lrar import wording
 from lrar.replay import LIVE, Runs
 from lrar.studies import ROWS
 from lrar.table import Table, counted
@@ -122,7 +122,7 @@ def _time(runs: Runs) -> str:
 def _work(runs: Runs) -> str:
     if not runs.records:
         return "No run of this chapter exists yet, so nothing has been measured."
-    machines = "; ".join(tables.machines(runs))
+    machines = "; ".join(wording.machines(runs))
     missing = (
         "Runs that have no record are trained by the notebook itself."
         if runs.profile == LIVE

@@ -10,12 +10,14 @@ import numpy as np
 from lrar import statistics
 from lrar.clips import ClipSet
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
+from lrar.pooling import Outcome, outcome
 from lrar.protocols import folds
 from lrar.records import Record
 from lrar.replay import Runs
 from lrar.studies import CLAIMS, Claim
 from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
-from lrar.tables import SEEN, told_setting
+from lrar.tables import SEEN
+from lrar.wording import told_setting
 
 FEW_FOLDS = 5  # as many can be looked at one by one
 
@@ -28,10 +30,7 @@ def pairs_of_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[
     """
     chosen = [record for record in records if record.row == row and record.probabilities]
     seeds = sorted({record.seed for record in chosen})
-    outcomes = [
-        statistics.outcome([record for record in chosen if record.seed == seed], row=row, stream=stream)
-        for seed in seeds
-    ]
+    outcomes = [outcome([record for record in chosen if record.seed == seed], row=row, stream=stream) for seed in seeds]
     differences = []
     for a, b in combinations([its for its in outcomes if its is not None], 2):
         if pair := statistics.paired(a, b):
@@ -71,7 +70,7 @@ def between_seeds(runs: Runs) -> Table:
     )
 
 
-def by_clip(result: statistics.Outcome) -> statistics.Outcome:
+def by_clip(result: Outcome) -> Outcome:
     """An outcome whose clips count once, however many folds tested them."""
     shares: dict[str, list[float]] = defaultdict(list)
     group, fold = {}, {}
@@ -94,7 +93,7 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
     body = []
     for row in runs.rows:
         for stream in SEEN:
-            outcomes = [statistics.outcome(side.records, row=row, stream=stream) for side in (runs, other)]
+            outcomes = [outcome(side.records, row=row, stream=stream) for side in (runs, other)]
             if None in outcomes:
                 continue
             first, second = map(by_clip, outcomes)

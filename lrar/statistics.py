@@ -1,11 +1,9 @@
 """From records to numbers: accuracies with intervals, paired differences, verdicts.
 
 The unit that varies is the actor (IXMAS, synthetic) or the source video, not the clip: clips of one actor succeed and
-fail together. Intervals are therefore bootstrapped over groups. Several seeds of a row are averaged clip by clip first.
+fail together. Intervals are therefore bootstrapped over groups.
 """
 
-import dataclasses
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,130 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from lrar.clips import DataError
+from lrar.pooling import Outcome, fused_records, outcome, pooled, require_one_kind
 from lrar.records import Record
 
 DRAWS = 10_000
 LEVEL = 0.95
-
-
-def fused_records(records: Iterable[Record]) -> list[Record]:
-    """The records of stream `both`: the mean of the probabilities of an rgb and a flow run of one row, fold and seed."""
-    pairs: dict[tuple, dict[str, Record]] = defaultdict(dict)
-    for record in records:
-        key = (record.dataset, record.fingerprint, record.study, record.row, record.fold, record.seed, way_of(record))
-        pairs[key][record.stream] = record
-    fused = []
-    for streams in pairs.values():
-        if {"rgb", "flow"} <= set(streams):
-            rgb, flow = streams["rgb"], streams["flow"]
-            if rgb.clips != flow.clips:
-                raise DataError(
-                    f"{rgb.row}, fold {rgb.fold}: its rgb and flow runs saw other clips. Run the study again."
-                )
-            probabilities = (np.array(rgb.probabilities) + np.array(flow.probabilities)) / 2
-            fused.append(
-                dataclasses.replace(
-                    rgb,
-                    id=f"{rgb.id}+{flow.id}",
-                    experiment=rgb.experiment | {"stream": "both"},
-                    probabilities=probabilities.tolist(),
-                    train_seconds=rgb.train_seconds + flow.train_seconds,
-                    losses=[],
-                )
-            )
-    return fused
-
-
-def way_of(record: Record) -> str:
-    """All that an experiment fixes besides its stream, fold and seeds: runs of a row that are pooled or fused have it in common."""
-
-    def rest(values: dict) -> dict:
-        apart = ("stream", "flow_method", "fold", "seed")
-        return {
-            name: rest(value) if isinstance(value, dict) else value
-            for name, value in values.items()
-            if name not in apart and value is not None
-        }
-
-    return json.dumps(rest(record.experiment), sort_keys=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one row and stream did on every clip that was tested.
-
-    Attributes:
-        correct: clip name to the share of its seeds that recognised it, 0 to 1.
-        group: clip name to actor or source video.
-        fold: clip name to fold.
-        seeds: number of seeds that every fold has.
-        folds: number of folds.
-    """
-
-    correct: dict[str, float]
-    group: dict[str, str]
-    fold: dict[str, int]
-    seeds: int
-    folds: int
-
-    @property
-    def accuracy(self) -> float:
-        return float(np.mean(list(self.correct.values())))
-
-
-def outcome(records: Iterable[Record], *, row: str, stream: str) -> Outcome | None:
-    """Gather the runs of one row and stream; None where there are none.
-
-    A clip that is tested in several folds (protocols `random` and `official`) counts once a fold.
-
-    Raises:
-        DataError: the runs are of several data sets, protocols or sizes, or saw clips of other content.
-    """
-    records = list(records)
-    if stream == "both":
-        records = fused_records(record for record in records if record.row == row and record.probabilities)
-    chosen = [record for record in records if record.row == row and record.stream == stream]
-    return _pooled(chosen) if chosen else None
-
-
-def _pooled(runs: list[Record]) -> Outcome:
-    """The runs of one row and stream as one outcome."""
-    _of_one_kind(runs)
-    if len({way_of(record) for record in runs}) > 1:
-        raise DataError(
-            f"{runs[0].row}: its runs differ in more than fold and seed, so they cannot be pooled. Keep the records of each "
-            "way in a folder of their own (--records)."
-        )
-    hits: dict[str, list[float]] = defaultdict(list)
-    group, fold = {}, {}
-    seeds: dict[int, set[int]] = defaultdict(set)
-    for record in runs:
-        seeds[record.fold].add(record.seed)
-        for name, its_group, correct in zip(record.clips, record.groups, record.correct, strict=True):
-            key = f"{record.fold}:{name}"
-            hits[key].append(float(correct))
-            group[key], fold[key] = its_group, record.fold
-    return Outcome(
-        correct={key: float(np.mean(values)) for key, values in hits.items()},
-        group=group,
-        fold=fold,
-        seeds=min(map(len, seeds.values())),
-        folds=len(seeds),
-    )
-
-
-def _of_one_kind(records: list[Record]) -> None:
-    """Runs are pooled and compared within one data set, protocol and size, and on clips of the same content."""
-    kinds = {(r.dataset, r.experiment["data"]["protocol"], r.experiment["data"]["every"]) for r in records}
-    rows = ", ".join(sorted({record.row for record in records}))
-    if len(kinds) > 1:
-        raise DataError(f"{rows}: runs of several data sets, protocols or sizes cannot be pooled. Choose one kind.")
-    if len({record.fingerprint for record in records}) > 1:
-        raise DataError(
-            f"{rows}: the clips of {records[0].dataset} changed between these runs, so they cannot be pooled. "
-            "Move the older records away, or give --records another folder, and run the study again."
-        )
 
 
 def bootstrap_interval(
@@ -231,7 +110,7 @@ def side_by_side(records: Iterable[Record], *, row: str, baseline: str, stream: 
     """The runs of two rows in a stream, fused where it is `both`, at the folds and seeds that both rows have.
 
     Raises:
-        DataError: the rows cannot be pooled; see `outcome`.
+        DataError: the rows cannot be pooled; see `lrar.pooling.outcome`.
     """
     records = [record for record in records if record.row in (row, baseline) and record.probabilities]
     if stream == "both":
@@ -239,7 +118,7 @@ def side_by_side(records: Iterable[Record], *, row: str, baseline: str, stream: 
     records = [record for record in records if record.stream == stream]
     if not {row, baseline} <= {record.row for record in records}:
         return []
-    _of_one_kind(records)
+    require_one_kind(records)
     there = [{(record.fold, record.seed) for record in records if record.row == side} for side in (row, baseline)]
     return [record for record in records if (record.fold, record.seed) in there[0] & there[1]]
 
@@ -257,12 +136,12 @@ def compare(
         error: standard error of the difference from another source, in points, for the interval to cover too.
 
     Raises:
-        DataError: the rows cannot be pooled; see `outcome`.
+        DataError: the rows cannot be pooled; see `lrar.pooling.outcome`.
     """
     runs = side_by_side(records, row=row, baseline=baseline, stream=stream)
     if not runs:
         return None
-    a, b = (_pooled([record for record in runs if record.row == side]) for side in (row, baseline))
+    a, b = (pooled([record for record in runs if record.row == side]) for side in (row, baseline))
     if (pair := paired(a, b)) is None:
         return None
     difference, groups, common = pair
@@ -287,7 +166,7 @@ def _first_seed(runs: list[Record], *, row: str, baseline: str) -> tuple[int, in
     """Clips gained and lost at the first seed, and McNemar's p; the test knows no means of seeds."""
     first = min(record.seed for record in runs)
     once = [record for record in runs if record.seed == first]
-    a, b = (_pooled([record for record in once if record.row == side]) for side in (row, baseline))
+    a, b = (pooled([record for record in once if record.row == side]) for side in (row, baseline))
     if (pair := paired(a, b)) is None:
         return 0, 0, float("nan")
     gained, lost = int((pair[0] > 0).sum()), int((pair[0] < 0).sum())

@@ -1,91 +1,21 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
 import shlex
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from lrar import statistics
-from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
+from lrar.names import ROW_NAMES
+from lrar.pooling import outcome
 from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, compare
 from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
-from lrar.vouching import older_than_code
+from lrar.wording import against_zero, count_runs, machines, of_folds, told_p, told_setting, told_verdict
 
 SEEN = ("rgb", "flow", "both")
-
-
-def told_setting(runs: Runs) -> str:
-    """Data set and protocol, for captions."""
-    dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
-    return f"{dataset}, {PROTOCOL_NAMES.get(runs.protocol, runs.protocol)}"
-
-
-def age(runs: Runs) -> str:
-    """How many records are older than the code that decides results; nothing where none is."""
-    older = [set(older_than_code(record)) for record in runs.records]
-    modules = sorted(set().union(*older))
-    if not modules:
-        return ""
-    count = sum(bool(changed) for changed in older)
-    return f"{count} of {len(older)} records were made before the latest change to {', '.join(modules)}."
-
-
-def note(runs: Runs) -> str:
-    """What the numbers of a data set can and cannot say."""
-    if runs.dataset == "synthetic":
-        text = (
-            "These clips are rendered, and every number below is synthetic. It shows that each step runs, and what it "
-            "would look like. It supports no claim about real videos."
-        )
-    elif runs.dataset == "ixmas6":
-        text = (
-            "IXMAS-6 is real video: 6 of the 12 actions of IXMAS, each performance seen by two of the cameras 0 to 3. "
-            "Fewer classes are easier to tell apart, so its accuracies do not compare with published ones on all of "
-            "IXMAS."
-        )
-    elif runs.dataset == "hmdb21":
-        text = (
-            "HMDB-21 is real video: the 922 trimmed clips of 21 of the 51 classes of HMDB-51 that JHMDB chose, with the "
-            "official splits. Its accuracies do not compare with published ones on HMDB-51."
-        )
-    else:
-        text = f"{runs.dataset}: the numbers hold for these clips and this protocol."
-    return textwrap.fill(text, 80)
-
-
-def count_runs(runs: Runs, row: str, stream: str) -> str:
-    """How many runs stand behind a row's number, in words; two are fused into one where the stream is both."""
-    return counted(len(runs.of(row, stream=None if stream == "both" else stream)), "run")
-
-
-def of_folds(count: int, runs: Runs) -> str:
-    """`10`, or `7 of 10` where folds are missing."""
-    return out_of(count, runs.folds)
-
-
-def is_complete(result: Comparison, runs: Runs, *, row: str, baseline: str) -> bool:
-    """Whether all folds and seeds of both sides of a comparison exist."""
-    return result.seeds >= min(runs.seeds(row), runs.seeds(baseline)) and result.folds >= runs.folds
-
-
-def told_verdict(result: Comparison | None, runs: Runs, *, row: str, baseline: str) -> str:
-    """The verdict in words: not yet final while folds or seeds are missing, and marked on synthetic data."""
-    if result is None:
-        return "not run yet"
-    words = result.verdict
-    if words != "not tested" and not is_complete(result, runs, row=row, baseline=baseline):
-        words = f"so far {words}"
-    return f"{words}, synthetic" if runs.dataset == "synthetic" else words
-
-
-def against_zero(low: float, high: float) -> str:
-    """Where an interval lies. Only a claim has a verdict; every other line is told in these words."""
-    places = {"supported": "above 0", "contradicted": "below 0", "inconclusive": "contains 0", "not tested": "–"}
-    return places[statistics.verdict(low, high)]
 
 
 def coverage(runs: Runs) -> Table:
@@ -215,13 +145,6 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     return Table(caption=caption, head=head, body=tuple(body))
 
 
-def told_p(value: float) -> str:
-    """A p-value in three decimals."""
-    if np.isnan(value):
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
     """The claims by the fixed rule, one line a claim and stream.
 
@@ -253,9 +176,9 @@ def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
 
 def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
     """Accuracy of each row on each held-out fold, the mean over its seeds."""
-    rows = [row for row in tuple(rows) or runs.rows if statistics.outcome(runs.records, row=row, stream=stream)]
+    rows = [row for row in tuple(rows) or runs.rows if outcome(runs.records, row=row, stream=stream)]
     names = {record.fold: record.fold_name for record in runs.records}
-    results = [statistics.outcome(runs.records, row=row, stream=stream) for row in rows]
+    results = [outcome(runs.records, row=row, stream=stream) for row in rows]
     body = []
     for fold in sorted(names):
         cells = []
@@ -314,8 +237,3 @@ def cost(runs: Runs) -> Table:
         head=("row", "runs", "seconds a run, median", "minutes in all"),
         body=tuple(body),
     )
-
-
-def machines(runs: Runs) -> list[str]:
-    """The machines that made the records."""
-    return sorted({record.machine for record in runs.records})

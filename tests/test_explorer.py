@@ -11,11 +11,11 @@ import torch
 from lrar import explorer
 from lrar.degrade import downsample
 from lrar.experiment import identity
+from lrar.pooling import fused_records
 from lrar.recognizer import fuse
 from lrar.records import Record, Store
 from lrar.replay import Runs
 from lrar.running import fold_of, load_data, run, trained_recognizer
-from lrar.statistics import fused_records
 from lrar.streams import Stream
 from lrar.studies import STREAMS
 from lrar.training import evaluate

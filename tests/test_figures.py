@@ -1,17 +1,19 @@
 """Pictures are drawn, have alternative text that says what they show, and come out the same twice."""
 
+import dataclasses
 import io
 
 import numpy as np
 import pytest
 import torch
-from made_up import write_records
+from made_up import make_record, write_records
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
 from lrar import figures
 from lrar.canvas import DOTS, WIDTH
 from lrar.dots import COLOURS
+from lrar.records import Store
 from lrar.replay import existing
 
 
@@ -80,6 +82,19 @@ def test_cells_of_the_confusion_matrix_name_their_clips(runs):
     assert sum(len(spot["clips"]) for spot in cells.values()) == 36
     assert wrong["x"] > cells["kick taken for kick"]["x"]
     assert wrong["y"] == cells["kick taken for kick"]["y"]
+
+
+def test_a_confusion_matrix_is_of_the_true_class(tmp_path, monkeypatch):
+    """Of six kicks three are taken for points, all six points for points: 50 % of the kicks, 33 % of the answers."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    made = make_record("plain", "rgb", 0)
+    answers = [0, 0, 0, 1, 1, 1] + [1] * 6
+    shares = [[0.8 if answer == label else 0.1 for label in range(3)] for answer in answers]
+    Store(tmp_path).write(dataclasses.replace(made, labels=[0] * 6 + [1] * 6, probabilities=shares))
+    runs = existing("ixmas6", profile="full", records=tmp_path, rows=("plain",))
+    assert (
+        "Most frequent mistake: kick taken for point, 50 %." in figures.confusion(runs, row="plain", stream="rgb").alt
+    )
 
 
 def test_flow_colours():

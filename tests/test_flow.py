@@ -59,9 +59,18 @@ def test_each_pair_stands_for_itself():
         assert np.array_equal(whole[t], optical_flow(video[t : t + 2])[0])
 
 
-def test_the_fast_method_is_one_of_its_own():
-    video = moving(1, 1)
-    assert not np.array_equal(optical_flow(video, method="dis"), optical_flow(video, method="dis-fast"))
+@pytest.mark.parametrize(("method", "finest", "stride", "steps"), [("dis", 1, 3, 25), ("dis-fast", 2, 4, 16)])
+def test_presets(method, finest, stride, steps):
+    """How fine each method looks: down to half or a quarter of the enlarged frame, patches 3 or 4 px apart."""
+    video = moving(1.5, 1)
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    estimator.setFinestScale(finest)
+    estimator.setPatchStride(stride)
+    estimator.setGradientDescentIterations(steps)
+    estimator.setVariationalRefinementIterations(5)
+    first, second = (cv2.resize(frame, (96, 128), interpolation=cv2.INTER_LINEAR) for frame in video[:2, ..., 0])
+    field = cv2.resize(estimator.calc(first, second, None), (48, 64), interpolation=cv2.INTER_AREA) / 2
+    assert np.array_equal(optical_flow(video, method=method)[0], field.astype(np.float16))
 
 
 def test_errors():

@@ -14,6 +14,7 @@ from lrar.i3d import (
     FIRST_LAYER,
     I3D,
     MaxPool,
+    Mixed,
     ShiftedBatchNorm,
     Unit,
     flow_input,
@@ -100,6 +101,44 @@ def test_batch_norm_shifts_and_does_not_scale():
     trained = norm.train()(x)
     torch.testing.assert_close(trained.mean((0, 2, 3, 4)), norm.bias.detach())
     assert not torch.equal(norm.running_mean, torch.tensor([3.0, 4]))
+
+
+def test_a_unit_gives_nothing_below_zero():
+    unit = Unit(inputs=1, outputs=1).eval()
+    torch.nn.init.constant_(unit.conv.weight, (1 + 1e-3) ** 0.5)
+    x = torch.tensor([-2.0, -1, 0, 3]).view(1, 1, 1, 1, 4)
+    torch.testing.assert_close(unit(x).flatten(), torch.tensor([0.0, 0, 0, 3]))
+
+
+def test_statistics_move_by_a_tenth():
+    norm = ShiftedBatchNorm(channels=1).train()
+    norm(torch.tensor([4.0, 6]).view(2, 1, 1, 1, 1))
+    torch.testing.assert_close(norm.running_mean, torch.tensor([0.5]))
+    torch.testing.assert_close(norm.running_var, torch.tensor([0.9 + 0.1 * 2]))
+
+
+@torch.no_grad()
+def test_branches_by_hand():
+    """One bright place in a map: which branch sees how far, and in which order they stand in the channels."""
+    block = Mixed(inputs=1, widths=(1, 1, 2, 1, 3, 4)).eval()
+    for module in block.modules():
+        if isinstance(module, torch.nn.Conv3d):
+            torch.nn.init.ones_(module.weight)
+        elif isinstance(module, ShiftedBatchNorm):
+            module.running_var.fill_(1 - 1e-3)
+    # Told apart by their first layer: 1 by the plain branch, 2 and 3 by those with a 3x3x3, 5 by the pooled one.
+    block.Branch_1.Conv3d_0a_1x1.conv.weight.fill_(2)
+    block.Branch_2.Conv3d_0a_1x1.conv.weight.fill_(3)
+    block.Branch_3.Conv3d_0b_1x1.conv.weight.fill_(5)
+    x = torch.zeros(1, 1, 5, 5, 5)
+    x[..., 2, 2, 2] = 1
+    seen = block(x)[0]  # (1 + 2 + 3 + 4, 5, 5, 5)
+    torch.testing.assert_close(seen[:, 2, 2, 2], torch.tensor([1.0, 2, 2, 3, 3, 3, 5, 5, 5, 5]))
+    torch.testing.assert_close(seen[:, 1, 3, 2], torch.tensor([0.0, 2, 2, 3, 3, 3, 5, 5, 5, 5]))
+    assert not seen[:, 0].any() and not seen[..., 4].any()
+    # A sum of two bright places, where the pooled branch gives the brighter one.
+    x[..., 2, 2, 1] = 7
+    torch.testing.assert_close(block(x)[0, :, 2, 2, 2], torch.tensor([1.0, 16, 16, 24, 24, 24, 35, 35, 35, 35]))
 
 
 @torch.no_grad()

@@ -68,6 +68,18 @@ def test_random_leaves_a_class_something_to_learn_from():
         assert [few.clips[i].label for i in fold.test] == [0]
 
 
+def test_random_is_the_same_everywhere():
+    """The committed records rest on these draws."""
+    divided = folds(clip_set(groups=10, takes=2, cameras=None), "random")
+    assert [fold.test.tolist() for fold in divided] == [
+        [2, 5, 16, 19, 36, 48],
+        [1, 24, 30, 47, 55, 56],
+        [5, 15, 16, 25, 26, 45],
+        [3, 10, 13, 35, 45, 50],
+        [5, 28, 39, 54, 55, 56],
+    ]
+
+
 def test_random_is_the_same_every_time():
     first, second = folds(clip_set(), "random"), folds(clip_set(), "random")
     assert all(np.array_equal(a.test, b.test) for a, b in zip(first, second, strict=True))

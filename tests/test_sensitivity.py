@@ -9,6 +9,7 @@ from test_statistics import record
 from test_tables import cells
 
 from lrar.clips import Clip, ClipSet
+from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
 from lrar.sensitivity import (
@@ -20,7 +21,7 @@ from lrar.sensitivity import (
     sources_on_both_sides,
     without_shared,
 )
-from lrar.statistics import bootstrap_interval, outcome, paired
+from lrar.statistics import bootstrap_interval, paired
 from lrar.studies import CLAIMS
 
 
@@ -41,7 +42,7 @@ def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
     """Random draws test half of the clips, some twice; a clip counts once, with the mean of its draws."""
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
     write_records(tmp_path, {"plain": 6})
-    for draw, right in enumerate((12, 6)):
+    for draw, right in enumerate((12, 9)):
         made = make_record("plain", "rgb", draw, right=right, protocol="random")
         names = [f"actor{actor}_{clip}" for actor in (0, 1) for clip in range(6)] if draw else made.clips
         groups = ["actor0"] * 6 + ["actor1"] * 6 if draw else made.groups
@@ -51,8 +52,8 @@ def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
     ]
     table = across_protocols(*sides)
     assert table.head[2:4] == ("actor", "random")
-    # actor0: six of twelve right, all right at random; actor1: its first six right, none at random.
-    assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "66.7", "+0.0")
+    # actor0: six of twelve right, all right at random; actor1: its first six right, three of them at random.
+    assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "83.3", "+16.7")
     assert cells(table, "plain (bicubic)", "rgb")[4:] == ("1 / 1", "18")
 
 

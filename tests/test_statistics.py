@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from lrar.clips import DataError
+from lrar.pooling import fused_records, outcome
 from lrar.records import Record
-from lrar.statistics import bootstrap_interval, compare, fused_records, outcome, seed_error, table, verdict
+from lrar.statistics import bootstrap_interval, compare, seed_error, table, verdict
 
 
 def record(

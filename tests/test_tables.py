@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_up import make_record, write_records
 
-from lrar import tables
+from lrar import tables, wording
 from lrar.records import Store
 from lrar.replay import existing
 from lrar.tables import Table
@@ -136,7 +136,7 @@ def test_a_seed_that_is_missing_leaves_a_verdict_open(tmp_path, monkeypatch, sho
 
 
 def test_where_an_interval_lies():
-    assert [tables.against_zero(*ends) for ends in ((1, 2), (-2, -1), (-1, 2), (0, 1), (np.nan, np.nan))] == [
+    assert [wording.against_zero(*ends) for ends in ((1, 2), (-2, -1), (-1, 2), (0, 1), (np.nan, np.nan))] == [
         "above 0",
         "below 0",
         "contains 0",
