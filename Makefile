@@ -17,7 +17,7 @@ help:
 	@echo "make test       make the environment, then lint, unit tests, notebooks and the book's own checks"
 	@echo "make notebooks  execute the committed notebooks again, in place"
 	@echo "make format     format and tidy the code"
-	@echo "make clean      remove the built book and the executed chapters (not the environment, not the cache)"
+	@echo "make clean      remove the built book and all that was made for it (not the environment, not the cache)"
 
 $(VENV)/.made: pyproject.toml environment.yml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -50,4 +50,4 @@ format: $(VENV)/.made
 	@$(BIN)/ruff format --quiet .
 
 clean:
-	rm -rf book/_build book/chapters
+	rm -rf book/_build book/chapters book/generated

@@ -35,7 +35,14 @@ class Spot(NamedTuple):
     clips: tuple[str, ...] | None = None
 
 
-def picture(figure: Figure, *, alt: str, spots: Sequence[Spot] = (), label: str = "") -> Image:
+class Picture(Image):
+    """An image that stands in plain text as what it shows, so that whatever compares outputs compares that."""
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def picture(figure: Figure, *, alt: str, spots: Sequence[Spot] = (), label: str = "") -> Picture:
     """Close a figure and give it as an image with alternative text.
 
     Args:
@@ -49,7 +56,7 @@ def picture(figure: Figure, *, alt: str, spots: Sequence[Spot] = (), label: str 
     placed = {"spots": {"label": label, "spots": [_placed(figure, spot) for spot in spots]}} if spots else {}
     plt.close(figure)
     width = int(figure.get_figwidth() * DOTS)
-    return Image(data.getvalue(), format="png", width=width, alt=alt, metadata=placed)
+    return Picture(data.getvalue(), format="png", width=width, alt=alt, metadata=placed)
 
 
 def _placed(figure: Figure, spot: Spot) -> dict:

@@ -245,13 +245,13 @@ def browser(launch):
 
 @pytest.fixture(scope="session")
 def html() -> Path:
-    """The built book."""
+    """The built book; its synthetic chapters train, whatever an earlier build has left."""
     if chosen := os.environ.get("LRAR_BOOK"):
         assert (Path(chosen) / "index.html").is_file(), f"LRAR_BOOK: {chosen} holds no built book"
         return Path(chosen)
     from lrar.book import build_book
 
-    return build_book().parent
+    return build_book(fresh=True).parent
 
 
 @contextlib.contextmanager

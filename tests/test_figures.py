@@ -47,6 +47,7 @@ def test_alternative_text_holds_the_numbers(runs, draw, says):
 def test_images_carry_their_text_to_the_notebook(runs):
     _, metadata = figures.accuracies(runs)._repr_mimebundle_()
     assert set(metadata["image/png"]) == {"alt", "width", "spots"}
+    assert repr(figures.accuracies(runs)) == metadata["image/png"]["alt"], "nbval compares text, and no pictures"
 
 
 def spots(image) -> list[dict]:
