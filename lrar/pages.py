@@ -90,6 +90,9 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
+        # What it costs that features are compared after attention, where students of C2 have none.
+        "hmdb_feature_place.md": fragment(tables.differences(hmdb, baseline="feature", rows=("mean_feature",)), HMDB),
+        "hmdb_all_place.md": fragment(tables.differences(hmdb, baseline="all", rows=("all_mean",)), HMDB),
         "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),
         "hmdb_room_plain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("teacher",)), HMDB),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
