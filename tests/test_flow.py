@@ -73,6 +73,11 @@ def test_presets(method, finest, stride, steps):
     assert np.array_equal(optical_flow(video, method=method)[0], field.astype(np.float16))
 
 
+def test_the_fast_method_is_one_of_its_own():
+    video = moving(1, 1)
+    assert not np.array_equal(optical_flow(video, method="dis"), optical_flow(video, method="dis-fast"))
+
+
 def test_errors():
     with pytest.raises(ValueError, match="two frames"):
         optical_flow(moving(1, 0, frames=1))
