@@ -7,12 +7,10 @@ torchvision, in bfloat16 and the memory layout that the studies use. What the ca
 HMDB-21. Writes `book/records/backbones.json`, from which the book's cost page draws.
 """
 
-import json
 import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,13 +19,12 @@ import torchvision
 from torch import nn
 
 from lrar.backbones import CompactConvNet, UpperI3D
-from lrar.cache import atomic_write
 from lrar.datasets import load_clip_set
 from lrar.decoding import decode
 from lrar.degrade import downsample, upscale
 from lrar.flow import optical_flow
 from lrar.i3d import I3D
-from lrar.provenance import provenance
+from lrar.measured import write_measurement
 from lrar.settings import setting
 from lrar.streams import to_tensor, to_video
 
@@ -142,9 +139,8 @@ def main() -> None:
             maps = I3D().eval()(frames, until=frozen)
         lines.append({"backbone": f"i3d above {frozen}", "clip": clip} | cost(UpperI3D(frozen=frozen), 1024, maps))
         print(lines[-1], flush=True)
-    result = {"networks": lines, "caches": saved(), "provenance": provenance()}
-    path = Path(__file__).parents[1] / "book" / "records" / "backbones.json"
-    atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())
+    result = {"networks": lines, "caches": saved()}
+    write_measurement("backbones", result)
     print(result["caches"])
 
 

@@ -8,7 +8,6 @@ the system takes them back when it needs them. Needs Linux, and 13 GB of disk fo
 `book/records/full_size.json`, from which the book's cost page draws.
 """
 
-import json
 import resource
 import tempfile
 import time
@@ -18,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrar.cache import atomic_write
 from lrar.clips import Clip, ClipSet
 from lrar.draws import cut, training_draws
 from lrar.experiment import Data, Recipe, SuperResolution
-from lrar.provenance import provenance
+from lrar.measured import write_measurement
 from lrar.streams import SCALE, make_stream
 from lrar.super_resolution import train_super_resolution
 from lrar.videos import Videos, load_videos
@@ -123,10 +121,8 @@ def main() -> None:
             },
         )
         result["super_resolution"] = meter.told()
-    result["provenance"] = provenance()
-    path = Path(__file__).parents[1] / "book" / "records" / "full_size.json"
-    atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())
-    print({name: value for name, value in result.items() if name != "provenance"})
+    write_measurement("full_size", result)
+    print(result)
 
 
 if __name__ == "__main__":

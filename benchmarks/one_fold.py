@@ -8,7 +8,6 @@ with one worker a core, and computes in float32 in the usual memory layout. Writ
 which the book's cost page draws.
 """
 
-import json
 import os
 import tempfile
 import time
@@ -19,15 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from lrar.cache import atomic_write
 from lrar.clips import ClipSet
 from lrar.datasets import load_clip_set
 from lrar.decoding import decode
 from lrar.degrade import downsample, upscale
 from lrar.draws import segment_times
 from lrar.experiment import Data, Experiment, Recipe
+from lrar.measured import write_measurement
 from lrar.protocols import folds
-from lrar.provenance import provenance
 from lrar.recognizer import Recognizer
 from lrar.records import Store
 from lrar.running import run
@@ -103,11 +101,9 @@ def main() -> None:
         "of_which_training": round(training, 1),
         "plain_seconds": round(plain, 1),
         "ratio": round(plain / whole, 1),
-        "provenance": provenance(),
     }
-    path = Path(__file__).parents[1] / "book" / "records" / "one_fold.json"
-    atomic_write(path, (json.dumps(result, indent=1) + "\n").encode())
-    print({key: value for key, value in result.items() if key != "provenance"})
+    write_measurement("one_fold", result)
+    print(result)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,9 @@ Writes `book/records/shared_sources.json`: names of clips, split by split, from 
 verdicts depend on them.
 """
 
-import json
-from pathlib import Path
-
-from lrar.cache import atomic_write
 from lrar.datasets import load_clip_set
+from lrar.measured import write_measurement
 from lrar.pages import HMDB
-from lrar.provenance import provenance
 from lrar.sensitivity import sources_on_both_sides
 from lrar.settings import setting
 
@@ -23,10 +19,8 @@ def main() -> None:
         "dataset": HMDB,
         "fingerprint": clip_set.fingerprint(),
         "clips": sources_on_both_sides(clip_set, setting(HMDB).protocol),
-        "provenance": provenance(),
     }
-    path = Path(__file__).parents[1] / "book" / "records" / "shared_sources.json"
-    atomic_write(path, (json.dumps(found, indent=1) + "\n").encode())
+    path = write_measurement("shared_sources", found)
     print(path, [len(clips) for clips in found["clips"]])
 
 

@@ -19,7 +19,7 @@ from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set, one_name
 from lrar.decoding import decode
 from lrar.experiment import from_dict, identity
-from lrar.records import COMMITTED, Record, Store, manifest, write_index
+from lrar.records import COMMITTED, MANIFEST, Record, Store, manifest, write_index
 from lrar.running import fold_of, run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
@@ -255,7 +255,7 @@ def records_check(arguments: argparse.Namespace) -> int:
         write_index(arguments.records)
         if arguments.records.resolve() == COMMITTED.resolve():  # the README tells of the committed ones
             update_readme(arguments.records)
-    path = arguments.records / "manifest.json"
+    path = arguments.records / MANIFEST
     if not path.exists():
         raise DataError(f"{path}: no manifest. Run a study, which writes it.")
     written, now = json.loads(path.read_text()), manifest(arguments.records)
@@ -264,8 +264,9 @@ def records_check(arguments: argparse.Namespace) -> int:
         print(f"{name}: not as the manifest has it", file=sys.stderr)
     for line in stale(arguments.records):
         print(line)
-    older = [record for record in Store(arguments.records).records() if older_than_code(record)]
-    print(f"{len(now)} records, {len(changed)} not as in the manifest, {len(older)} older than the code")
+    records = Store(arguments.records).records()
+    older = [record for record in records if older_than_code(record)]
+    print(f"{len(records)} records, {len(changed)} not as in the manifest, {len(older)} older than the code")
     return 1 if changed else 0
 
 

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lrar.provenance import DECIDING_MODULES
+from lrar.cache import atomic_write
+from lrar.provenance import DECIDING_MODULES, provenance
+from lrar.records import COMMITTED, write_index
 from lrar.replay import Runs
 from lrar.table import Table
 
@@ -30,6 +32,20 @@ def measurement(records: Path, script: str) -> dict[str, Any] | None:
     """What a script has measured; None where it has not been run."""
     path = records / f"{script}.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_measurement(script: str, measured: dict[str, Any], *, records: Path = COMMITTED) -> Path:
+    """Keep what a script has measured, with where and by which code, and enter it into the manifest.
+
+    Args:
+        script: a key of `SCRIPTS`.
+        measured: what its page needs.
+        records: the folder that gets it.
+    """
+    path = Path(records) / f"{script}.json"
+    atomic_write(path, (json.dumps(measured | {"provenance": provenance()}, indent=1) + "\n").encode())
+    write_index(records)
+    return path
 
 
 def one_fold(records: Path) -> str:

@@ -91,6 +91,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
         "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
         # What it costs that features are compared after attention, where students of C2 have none.
+        "feature_place.md": fragment(tables.differences(runs, baseline="feature", rows=("mean_feature",))),
+        "all_place.md": fragment(tables.differences(runs, baseline="all", rows=("all_mean",))),
         "hmdb_feature_place.md": fragment(tables.differences(hmdb, baseline="feature", rows=("mean_feature",)), HMDB),
         "hmdb_all_place.md": fragment(tables.differences(hmdb, baseline="all", rows=("all_mean",)), HMDB),
         "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),

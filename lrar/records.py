@@ -3,8 +3,9 @@
     <root>/<dataset>/<study>/<row>-<stream>-fold<k>-seed<s>-<experiment>.json
 
 The file name is for people; the last part, the experiment's hash, is what a record is found by. A record that exists
-is never made again. `manifest.json` holds every record's SHA-256, so that a number changed by hand is noticed, and each
-record holds a digest of the code that made it, so that a page can say when a record is older than the code.
+is never made again. `manifest.json` holds the SHA-256 of every record and of what benchmarks have measured beside them,
+so that a number changed by hand is noticed, and each record holds a digest of the code that made it, so that a page can
+say when a record is older than the code.
 """
 
 import csv
@@ -27,6 +28,7 @@ from lrar.cache import atomic_write, cache_folder
 from lrar.clips import DataError
 
 COMMITTED = Path(__file__).parents[1] / "book" / "records"  # those of the book
+MANIFEST = "manifest.json"
 RESULT_COLUMNS = (
     "dataset",
     "protocol",
@@ -224,13 +226,14 @@ def write_index(root: Path) -> None:
     root = Path(root)
     with Store(root).lock("index"):  # of two studies that end together, the later one sees the runs of both
         atomic_write(root / "results.csv", results_csv(Store(root).records()).encode())
-        atomic_write(root / "manifest.json", (json.dumps(manifest(root), indent=1) + "\n").encode())
+        atomic_write(root / MANIFEST, (json.dumps(manifest(root), indent=1) + "\n").encode())
 
 
 def manifest(root: Path) -> dict[str, str]:
-    """SHA-256 of every record, by path."""
+    """SHA-256 of every record, and of every file that a benchmark has written beside them, by path."""
     root = Path(root)
+    measured = [path for path in sorted(root.glob("*.json")) if path.name != MANIFEST]
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.glob("*/*/*.json"))
+        for path in [*measured, *sorted(root.glob("*/*/*.json"))]
     }

@@ -12,6 +12,7 @@ from conftest import names_file_and_remedy
 from lrar import cache as kept
 from lrar.clips import DataError
 from lrar.experiment import from_dict, identity
+from lrar.measured import write_measurement
 from lrar.records import (
     COMMITTED,
     RESULT_COLUMNS,
@@ -187,6 +188,16 @@ def test_manifest_notices_a_changed_digit(tmp_path):
     assert manifest(tmp_path) != written
     path.unlink()
     assert manifest(tmp_path) == {}
+
+
+def test_manifest_notices_a_changed_measurement(tmp_path):
+    path = write_measurement("one_fold", {"seconds": 23.4}, records=tmp_path)
+    written = json.loads((tmp_path / "manifest.json").read_text())
+    assert list(written) == ["one_fold.json"]
+    assert written == manifest(tmp_path)
+    assert json.loads(path.read_text())["provenance"]["code"]
+    path.write_text(path.read_text().replace("23.4", "13.4"))
+    assert manifest(tmp_path) != written
 
 
 def test_index_of_an_empty_store(tmp_path):
