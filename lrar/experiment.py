@@ -75,7 +75,7 @@ class Recipe:
         shift: largest random shift in px, up, down and sideways; edges are repeated.
         label_smoothing: of the cross entropy with the labels.
         dropout: before the head.
-        bfloat16: run the network in bfloat16.
+        bfloat16: run the network in bfloat16 where the machine computes in it, see `lrar.precision`; else in float32.
         frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
         views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
         zoom: the smallest part of a picture's sides that such a view shows; None is all of it.

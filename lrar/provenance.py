@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from lrar import distributed
+from lrar.precision import computes_in_bfloat16
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
 DECIDING_MODULES = (
@@ -27,6 +28,7 @@ DECIDING_MODULES = (
     "distillation",
     "draws",
     "flow",
+    "precision",
     "protocols",
     "recognizer",
     "running",
@@ -53,6 +55,8 @@ def provenance() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "machine": ", ".join((platform.machine(), processor(), *graphics(), f"{torch.get_num_threads()} threads")),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": computes_in_bfloat16(distributed.device()),
         "python": platform.python_version(),
         "libraries": libraries(),
         "code": code_digest(),

@@ -17,6 +17,7 @@ from torch import nn
 
 from lrar.degrade import quantize, upscale
 from lrar.distributed import device
+from lrar.precision import in_bfloat16
 
 
 class ResidualBlock(nn.Module):
@@ -121,7 +122,7 @@ def train_super_resolution(
         target = _stacked([high[owners[i]][numbers[i, window // 2]] for i in chosen], where)  # (B, C, H, W)
         if torch.rand((), generator=generator) < 0.5:
             frames, target = frames.flip(-1), target.flip(-1)
-        with torch.autocast(where.type, dtype=torch.bfloat16):
+        with in_bfloat16(where):
             output = network(frames)
         loss = F.l1_loss(output.float(), target)
         optimiser.zero_grad(set_to_none=True)

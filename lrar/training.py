@@ -16,6 +16,7 @@ from lrar.clips import DataError
 from lrar.distillation import attention_transfer_loss, feature_loss, logit_loss
 from lrar.draws import Draw, cut, smallest_batch, test_draws, training_draws
 from lrar.experiment import Distillation, Recipe
+from lrar.precision import in_bfloat16
 from lrar.recognizer import Recognition, Recognizer
 from lrar.streams import Stream
 
@@ -83,7 +84,7 @@ def recognise(model: Recognizer, stream: Stream, draw: Draw, *, recipe: Recipe) 
     """What a network says of a batch, where its weights are; in the memory layout in which 3-D convolutions run fastest."""
     where = next(model.parameters()).device
     frames = cut(stream, draw).to(where, memory_format=torch.channels_last_3d)
-    with torch.autocast(where.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+    with in_bfloat16(where, wanted=recipe.bfloat16):
         return model(frames)
 
 

@@ -22,6 +22,7 @@ from lrar.distributed import device
 from lrar.draws import segment_times
 from lrar.experiment import Recipe
 from lrar.i3d import I3D, flow_input, load_kinetics, rgb_input
+from lrar.precision import computes_in_bfloat16, in_bfloat16
 from lrar.provenance import decided_by
 from lrar.streams import StoredViews, Stream
 from lrar.weights import I3D_FILE, known_sha256, weights_file
@@ -89,7 +90,7 @@ def store_views(
             recipe.zoom,
             recipe.views,
             recipe.frozen,
-            recipe.bfloat16,
+            recipe.bfloat16 and computes_in_bfloat16(device()),
         ]
     )
     folder = (cache or cache_folder()) / "views" / hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -131,5 +132,5 @@ def store_views(
 def _maps(network: I3D, stream: Stream, pairs: list[tuple[int, int]], recipe: Recipe) -> torch.Tensor:
     batch = torch.stack([view(stream, *pair, views=recipe.views, recipe=recipe) for pair in pairs])
     batch = batch.to(device(), memory_format=torch.channels_last_3d)
-    with torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+    with in_bfloat16(batch.device, wanted=recipe.bfloat16):
         return network(batch, until=recipe.frozen).half().cpu().contiguous()  # (B, D, T', H', W')
