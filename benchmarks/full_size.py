@@ -70,7 +70,7 @@ class Watched:
 
     def __init__(self, videos: Videos, meter: Meter):
         self.videos, self.meter = videos, meter
-        self.fingerprint, self.shapes = videos.fingerprint, videos.shapes
+        self.key, self.fingerprint, self.shapes = videos.key, videos.fingerprint, videos.shapes
 
     def __getitem__(self, clip: int) -> np.ndarray:
         return self.videos[clip]

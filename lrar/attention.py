@@ -65,6 +65,9 @@ class SpaceTimeAttention(nn.Module):
             width: D, channels of the feature maps.
             shape: `(T', H', W')` of the feature maps.
             heads: attention heads; D must divide by it.
+
+        Raises:
+            ValueError: an unknown variant, or a width that does not divide by the heads.
         """
         super().__init__()
         if variant not in VARIANTS:

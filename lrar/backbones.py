@@ -146,6 +146,10 @@ def make_backbone(name: str, *, in_channels: int, stream: str, frozen: str | Non
         in_channels: C of the frames: 3 for RGB, 1 for grey, 2 for flow.
         stream: `rgb`, `flow` or `difference`; decides how frames are normalised.
         frozen: the endpoint of I3D whose stored maps it takes in place of frames; None for a whole network.
+
+    Raises:
+        ValueError: an unknown name, or blocks to freeze in a backbone that has none.
+        DataError: the published weights that it starts from are not here.
     """
     if frozen is not None:
         if name != "i3d":

@@ -29,12 +29,11 @@ from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
 from lrar.lighter import keep_used_icons, without_unused_mathjax
 from lrar.pages import write_fragments
+from lrar.places import BOOK, ROOT
 from lrar.rerun import FAILED, NOTEBOOKS, committed_notebooks, with_install_cell
 from lrar.tidy import BookError, tidy
 from lrar.trace import PAGE as RUNS_PAGE
 
-ROOT = Path(__file__).parents[1]
-BOOK = ROOT / "book"
 DATASETS = ("synthetic", "ixmas6", "hmdb21")
 
 

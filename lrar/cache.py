@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+from lrar import places
+
 
 def cache_folder() -> Path:
     """Where decoded videos, flow and weights are kept: `LRAR_CACHE`, else `cache/` in the repository."""
-    return Path(os.environ.get("LRAR_CACHE") or Path(__file__).parents[1] / "cache")
+    return Path(os.environ.get("LRAR_CACHE") or places.ROOT / "cache")
 
 
 def atomic_write(path: Path, content: bytes) -> None:

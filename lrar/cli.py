@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from dask.system import CPU_COUNT  # what a container or a scheduler leaves to us, too
+
 from lrar import commands, distributed, student_commands
 from lrar.clips import DataError
 from lrar.records import COMMITTED
-from lrar.scheduling import cores
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
 
@@ -32,6 +33,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0 on."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number
 
 
@@ -89,8 +98,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("row", help="a row of a study, for instance teacher, plain or full")
     with_data(made)
     made.add_argument("--stream", default="rgb", choices=("rgb", "flow"))
-    made.add_argument("--fold", type=int, default=0)
-    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--fold", type=not_negative, default=0)
+    made.add_argument("--seed", type=not_negative, default=0)
     with_records(made)
 
     made = command(
@@ -105,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rows", help="only these rows, separated by commas")
     made.add_argument("--seeds", type=positive, help="seeds of the headline rows")
     made.add_argument("--folds", type=positive, help="only the first folds")
-    made.add_argument("--workers", type=positive, default=cores(), help="runs at once on this machine")
+    made.add_argument("--workers", type=positive, default=CPU_COUNT, help="runs at once on this machine")
     made.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
     with_records(made)
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from lrar import distributed
 from lrar.archives import unpack_hmdb51
+from lrar.cache import cache_folder
 from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set, one_name
 from lrar.decoding import decode
@@ -184,7 +185,8 @@ def audit(arguments: argparse.Namespace) -> int:
     else:
         sample = generator.sample(records, min(arguments.sample, len(records)))
     worst, changed = 0, []
-    with tempfile.TemporaryDirectory() as folder:
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:  # there is room for frames there
         os.environ["LRAR_CACHE"] = folder  # nothing that was trained before may be used
         for record in sample:
             threads = int(record.provenance["machine"].split(", ")[-1].split()[0])
@@ -239,14 +241,18 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
         return records
     which = f" whose hash begins with {arguments.experiment}" if arguments.experiment else ""
     age = " older than the code" if arguments.vouch else ""
-    remedy = "Nothing needs to be vouched for." if arguments.vouch and not absent else "Set LRAR_DATA."
+    remedy = "Set LRAR_DATA." if absent else "Check the folder, --dataset and --experiment."
+    if arguments.vouch and not (absent or arguments.experiment):
+        remedy = "Nothing needs to be vouched for."
     raise DataError(f"{arguments.records}: no records{which}{age}, of data that is on this machine. {remedy}")
 
 
 def records_check(arguments: argparse.Namespace) -> int:
     """Compare the records with their manifest, and list all that is older than what it is made from."""
-    from lrar.freshness import stale
-
+    try:
+        from lrar.freshness import stale
+    except ImportError as error:
+        raise DataError(f"{error.name} is not installed. Install it: pip install 'lrar[book]'.") from error
     if not arguments.records.is_dir():
         raise DataError(f"{arguments.records}: no such folder. Check the path.")
     if arguments.write:
@@ -258,7 +264,10 @@ def records_check(arguments: argparse.Namespace) -> int:
     path = arguments.records / MANIFEST
     if not path.exists():
         raise DataError(f"{path}: no manifest. Run a study, which writes it.")
-    written, now = json.loads(path.read_text()), manifest(arguments.records)
+    try:
+        written, now = json.loads(path.read_text()), manifest(arguments.records)
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be read ({error}). Write it anew: lrar records --write.") from error
     changed = sorted(name for name in written.keys() | now.keys() if written.get(name) != now.get(name))
     for name in changed:
         print(f"{name}: not as the manifest has it", file=sys.stderr)

@@ -23,6 +23,9 @@ def downsample(frames: torch.Tensor, *, scale: int = 4, kernel: str = "bicubic")
 
     Returns:
         `(T, C, H / scale, W / scale)`, values in [0, 1] on the grid of 8 bits.
+
+    Raises:
+        ValueError: frames that do not divide by `scale`, or an unknown kernel.
     """
     _, _, height, width = frames.shape
     if height % scale or width % scale:
@@ -57,10 +60,14 @@ def upscale(frames: torch.Tensor, *, scale: int = 4, method: str = "bicubic") ->
 
     Args:
         frames: `(T, C, h, w)`, values in [0, 1].
+        scale: rows that one LR row becomes.
         method: one of `UPSCALERS`. `area` repeats each pixel and then averages over a window of `scale`.
 
     Returns:
         `(T, C, h * scale, w * scale)`, values in [0, 1] on the grid of 8 bits.
+
+    Raises:
+        ValueError: an unknown method.
     """
     _, _, height, width = frames.shape
     size = (height * scale, width * scale)

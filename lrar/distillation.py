@@ -1,8 +1,10 @@
 """What a teacher that sees HR can tell a student that sees LR::
 
-    L = (1 - a) CE(student, label) + a T^2 KL(teacher || student) + b |f_s - f_t|^2 + c AT(F_s, F_t)
+    L = (1 - a) CE(student, label) + a T^2 KL(teacher || student) + b |f_s - f_t|^2 + m |mean F_s - mean F_t|^2
+        + c AT(F_s, F_t)
 
-with f the pooled features and F the feature maps. Each term can be zero.
+with F the feature maps and f what is pooled from them, by attention where a network has it. Feature vectors are compared
+at unit length. Each term can be zero.
 """
 
 import torch

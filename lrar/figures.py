@@ -72,23 +72,22 @@ def _show_frame(axes: Axes, frame: np.ndarray) -> None:
     sns.despine(ax=axes, left=True, bottom=True)
 
 
-def strip(videos: Mapping[str, np.ndarray], *, alt: str, frames: int = FRAMES) -> Image:
+def strip(videos: Mapping[str, np.ndarray], *, alt: str) -> Image:
     """Clips one below the other, the same moments above each other; LR pixels are shown as squares.
 
     Args:
         videos: by label: frames uint8 `(T, H, W, C)`, or flow float `(T, H, W, 2)` in px.
         alt: what there is to see.
-        frames: how many moments.
     """
     _, height, width, _ = next(iter(videos.values())).shape
-    cell = WIDTH / frames
+    cell = WIDTH / FRAMES
     flows = [flow_limit(video) for video in videos.values() if video.shape[-1] == 2]
     figure, axes = canvas(
-        height=len(videos) * (cell * height / width + 0.24) + 0.3 * bool(flows), rows=len(videos), columns=frames
+        height=len(videos) * (cell * height / width + 0.24) + 0.3 * bool(flows), rows=len(videos), columns=FRAMES
     )
     for line, (label, video) in zip(axes, videos.items(), strict=True):
         shown = flow_to_rgb(video, limit=max(flows)) if video.shape[-1] == 2 else video
-        for ax, moment in zip(line, np.linspace(0, len(shown) - 1, frames).round().astype(int), strict=True):
+        for ax, moment in zip(line, np.linspace(0, len(shown) - 1, FRAMES).round().astype(int), strict=True):
             _show_frame(ax, shown[moment])
         line[0].set_title(label, loc="left", fontsize=10)
     if flows:

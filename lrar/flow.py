@@ -25,6 +25,9 @@ def optical_flow(frames: np.ndarray, *, method: str = "dis") -> np.ndarray:
 
     Returns:
         float16 `(T - 1, H, W, 2)`: u (to the right) and v (downwards) in px of the given frames.
+
+    Raises:
+        ValueError: fewer than two frames, or an unknown method.
     """
     length, height, width, channels = frames.shape
     if length < 2:

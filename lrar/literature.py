@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 from lrar.clips import DataError
+from lrar.places import BOOK
 from lrar.table import Table
 
-BOOK = Path(__file__).parents[1] / "book"
 PAPER_COLUMNS = ("data", "table", "row", "stream", "value", "note")
 
 

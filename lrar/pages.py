@@ -17,6 +17,7 @@ from lrar.cache import atomic_write
 from lrar.chapters import spots_html
 from lrar.clips import DataError
 from lrar.experiment import Data
+from lrar.places import BOOK
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
 from lrar.statistics import compare
@@ -24,7 +25,6 @@ from lrar.studies import CLAIMS, DISTILLATIONS, STREAMS, TABLES, Claim, super_re
 from lrar.table import Table, interval, linked, signed
 from lrar.trace import on_page
 
-BOOK = Path(__file__).parents[1] / "book"
 DATASET = "ixmas6"
 HMDB = "hmdb21"  # part of the paper's own data set, and with room for improvement: its verdicts come first
 TWO_PROTOCOLS = ("plain", "full", "teacher")  # rows that were run on random clips too

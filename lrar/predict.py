@@ -21,7 +21,9 @@ def find_videos(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
+    # Files that begin with a dot are not shown to people: some systems put one, no video, beside each video.
+    files = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    inside = sorted(file for file in files if file.suffix.lower() in VIDEO_SUFFIXES)
     if not inside:
         raise DataError(f"{path}: no videos in this folder ({', '.join(sorted(VIDEO_SUFFIXES))}). Add some.")
     return inside

@@ -54,7 +54,7 @@ def provenance() -> dict[str, Any]:
     """Where, when and with what a run was made."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": ", ".join((platform.machine(), processor(), *graphics(), f"{torch.get_num_threads()} threads")),
+        "machine": ", ".join((platform.machine(), processor(), *shared(), f"{torch.get_num_threads()} threads")),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "bfloat16": computes_in_bfloat16(distributed.device()),
         "python": platform.python_version(),
@@ -87,11 +87,11 @@ def processor() -> str:
     return platform.processor() or "unknown processor"
 
 
-def graphics() -> tuple[str, ...]:
-    """The GPU on which runs are computed, where there is one, and in how many processes."""
-    if not torch.cuda.is_available():
-        return ()
-    return (f"{distributed.count()} x {torch.cuda.get_device_name(distributed.device())}",)
+def shared() -> tuple[str, ...]:
+    """The GPU on which runs are computed, where there is one, and in how many processes, where there are several."""
+    if torch.cuda.is_available():
+        return (f"{distributed.count()} x {torch.cuda.get_device_name(distributed.device())}",)
+    return (f"{distributed.count()} processes",) if distributed.count() > 1 else ()
 
 
 @lru_cache(maxsize=1)

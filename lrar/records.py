@@ -26,8 +26,9 @@ from filelock import FileLock
 
 from lrar.cache import atomic_write, cache_folder
 from lrar.clips import DataError
+from lrar.places import BOOK
 
-COMMITTED = Path(__file__).parents[1] / "book" / "records"  # those of the book
+COMMITTED = BOOK / "records"  # those of the book
 MANIFEST = "manifest.json"
 RESULT_COLUMNS = (
     "dataset",
@@ -104,8 +105,9 @@ class Record:
 
     @property
     def machine(self) -> str:
-        """Where it was run, as people say it."""
-        return re.sub(r", 1 threads$", ", 1 thread", self.provenance["machine"])
+        """Where it was run, as people say it, and in which precision, where that is not what most were run in."""
+        told = re.sub(r", 1 threads$", ", 1 thread", self.provenance["machine"])
+        return told if self.provenance.get("bfloat16", True) else f"{told}, in float32"
 
     @property
     def correct(self) -> np.ndarray:

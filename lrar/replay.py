@@ -5,10 +5,12 @@ else is read as it exists, and what is not there yet is counted, so that a page 
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dask.system import CPU_COUNT  # what a container or a scheduler leaves to us, too
 from tqdm import tqdm
 
 from lrar.clips import DataError
@@ -18,7 +20,7 @@ from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store, kept_as
 from lrar.running import load_data, weights_path
-from lrar.scheduling import cores, run_study
+from lrar.scheduling import run_study
 from lrar.settings import PROFILES, Profile, setting
 from lrar.studies import ROWS, STUDIES, data_of, has_weights, rows_of, seeds_of, super_resolution, tasks
 
@@ -156,7 +158,7 @@ def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, .
     fingerprint = load_data(dataset, profile.every).fingerprint
     missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
     if missing:
-        workers = min(cores(), len(missing), MOST_WORKERS)
+        workers = min(CPU_COUNT, len(missing), MOST_WORKERS)
         for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
             pass
 
@@ -168,9 +170,12 @@ def _count_folds(dataset: str, profile: Profile, protocol: str, records: tuple[R
         count = len(OFFICIAL_SPLITS)
     elif protocol == "random":
         count = RANDOM_DRAWS
-    elif tested := [record for record in records if record.clips]:
-        # Without the clips: each is tested once, and all folds are of about one size.
-        count = round((tested[0].n_train + len(tested[0].clips)) / len(tested[0].clips))
+    elif tested := {record.fold: record for record in records if record.clips}:
+        # Without the clips: each is tested once. Of those that no record tests, each fold is guessed to have as many as
+        # one that is there has; where any is left, there is one fold more at least.
+        sizes = [len(record.clips) for record in tested.values()]
+        left = len(next(iter(tested.values())).clips) + next(iter(tested.values())).n_train - sum(sizes)
+        count = len(tested) + math.ceil(left * len(sizes) / sum(sizes))
     else:
         return profile.folds or 0
     return min(count, profile.folds or count)

@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 import nbformat
 
 from lrar import wording
+from lrar.places import ROOT
 from lrar.replay import LIVE, Runs
 from lrar.studies import ROWS
 from lrar.table import Table, counted
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 FAILED = ".failed.ipynb"  # ending of what an execution that failed leaves beside a notebook
 INSTALL_CELL = "install"

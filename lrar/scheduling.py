@@ -1,7 +1,6 @@
 """Running a study: here, in several processes, or on a Dask cluster."""
 
 import multiprocessing
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,13 +19,6 @@ from lrar.studies import Task
 
 # A run draws from the one random generator of its process: of a worker that has several threads, one runs at a time.
 _GENERATOR = threading.Lock()
-
-
-def cores() -> int:
-    """The cores that this process may use, which a container can make fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record | None:

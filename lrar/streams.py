@@ -130,6 +130,10 @@ def restorer(
         source: `nearest`, `area`, `bicubic`, `espcn`, `fsrcnn`, or `sr` with our trained network.
         network: the trained network where source is `sr`; it enlarges as it was trained to.
         enlarge: rows that a plain upscaler makes of one LR row.
+
+    Raises:
+        ValueError: an unknown source.
+        DataError: the published weights of ESPCN or FSRCNN are not here.
     """
     if source in UPSCALERS:
         return lambda low: upscale(low, scale=enlarge, method=source)
@@ -201,6 +205,10 @@ def make_stream(
         network: the trained network where source is `sr`.
         network_key: what identifies that network, the code that trained it too.
         cache: the cache folder; by default `lrar.cache.cache_folder()`.
+
+    Raises:
+        ValueError: an unknown stream, source, kernel or method.
+        DataError: published weights that are not here.
     """
     if stream not in ("rgb", "flow", "difference"):
         raise ValueError(f"{stream!r} is no stream; known: rgb, flow, difference.")

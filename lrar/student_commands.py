@@ -13,7 +13,7 @@ from lrar.commands import show_progress
 from lrar.export import export_student
 from lrar.overlay import Overlay
 from lrar.predict import find_videos, predict, table
-from lrar.records import COMMITTED, Store
+from lrar.records import COMMITTED, Store, write_index
 from lrar.small import SHIPPED, load_student
 from lrar.small_study import DATA, make_student
 from lrar.watch import Region
@@ -116,6 +116,7 @@ def export(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(1)  # the same bits on any number of cores
         for name in names:
             make_student(DATA[name], store=Store(arguments.records), progress=show_progress)
+        write_index(arguments.records)
     for name in names:
         for path in export_student(*load_student(name), arguments.out):
             print(path)

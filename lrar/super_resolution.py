@@ -100,6 +100,12 @@ def train_super_resolution(
         high: the same clips in HR, uint8 `(T, H, W, C)`.
         steps: optimiser steps.
         batch: frames a step, drawn from all clips alike.
+        learning_rate: the highest of a one-cycle schedule, of Adam.
+        seed: decides initial weights, draws and mirroring.
+        window: neighbouring LR frames that go in together, odd.
+        width: channels of the residual blocks.
+        blocks: residual blocks.
+        progress: wraps the iterator over steps.
 
     Returns:
         the network, and the mean L1 loss over each tenth of the steps.

@@ -1,6 +1,5 @@
 """The tables of the book, drawn from records: one decimal, intervals in brackets."""
 
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,9 +10,9 @@ from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
 from lrar.replay import Runs, has_weights
 from lrar.statistics import Comparison, compare
-from lrar.studies import CLAIMS, ROWS, STREAMS, Claim
+from lrar.studies import CLAIMS, STREAMS, Claim
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
-from lrar.wording import against_zero, count_runs, machines, of_folds, told_p, told_setting, told_verdict
+from lrar.wording import against_zero, count_runs, machines, of_folds, study_command, told_p, told_setting, told_verdict
 
 SEEN = ("rgb", "flow", "both")
 
@@ -25,8 +24,7 @@ def coverage(runs: Runs) -> Table:
         expected = runs.expected(row)
         counts = [len(runs.of(row, stream=stream)) for stream in STREAMS]
         complete = all(count >= expected for count in counts) and expected > 0
-        option = "" if runs.profile == "full" else f" --profile {runs.profile}"
-        command = f"`lrar study {ROWS[row]} --dataset {shlex.quote(runs.dataset)}{option} --rows {row}`"
+        command = f"`{study_command(runs, row)}`"
         if not has_weights(row):
             command = "needs published weights, see `lrar weights check`"
         cells = [

@@ -6,7 +6,6 @@ chapter. Numbers in tables lead to its sections.
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from lrar.cache import atomic_write
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, results_csv
 from lrar.replay import Runs
-from lrar.settings import setting
-from lrar.studies import CLAIMS, ROWS, TABLES
+from lrar.studies import CLAIMS, TABLES
 from lrar.table import FIXED_SPACE, Named, Table
 from lrar.vouching import older_than_code
+from lrar.wording import options, study_command
 
 PAGE = "runs"
 PAIRS = {claim.row: (claim.baseline, claim.name) for claim in CLAIMS}
@@ -158,25 +157,12 @@ def maker(record: Record) -> tuple[str, str]:
     return record.machine, ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _options(runs: Runs) -> str:
-    protocol = "" if runs.protocol == setting(runs.dataset).protocol else f" --protocol {runs.protocol}"
-    return f"--dataset {shlex.quote(runs.dataset)}{protocol}" + (
-        "" if runs.profile == "full" else f" --profile {runs.profile}"
-    )
-
-
-def study_command(runs: Runs, row: str) -> str:
-    """The command that makes all runs of a row that have no record yet."""
-    row = "sr" if row == "own" else row  # the network is trained before the first student that needs it
-    return f"lrar study {ROWS[row]} {_options(runs)} --rows {row}"
-
-
 def run_command(runs: Runs, record: Record) -> str:
     """The command that makes one run again, beside the records of the book."""
     if not record.probabilities:
-        return f"lrar run sr {_options(runs)} --fold {record.fold} --records again"
+        return f"lrar run sr {options(runs)} --fold {record.fold} --records again"
     place = f"--stream {record.stream} --fold {record.fold} --seed {record.seed}"
-    return f"lrar run {record.row} {_options(runs)} {place} --records again"
+    return f"lrar run {record.row} {options(runs)} {place} --records again"
 
 
 def audit_command(record: Record) -> str:

@@ -79,6 +79,9 @@ def store_views(
         wanted: pairs of clip and view number.
         recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
         cache: the cache folder; by default `lrar.cache.cache_folder()`.
+
+    Raises:
+        DataError: the published weights of I3D are not here.
     """
     code = decided_by("draws", "views", "i3d")
     text = json.dumps(

@@ -20,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from lrar import places
 from lrar.cache import atomic_write
 from lrar.clips import DataError
 
@@ -77,9 +78,8 @@ def weights_folder() -> Path:
     """
     if chosen := os.environ.get("LRAR_WEIGHTS"):
         return Path(chosen)
-    repository = Path(__file__).parents[1]
-    beside = repository.parent / "shared" / "weights"
-    return beside if beside.is_dir() else repository / "weights"
+    beside = places.ROOT.parent / "shared" / "weights"
+    return beside if beside.is_dir() else places.ROOT / "weights"
 
 
 def tensors_sha256(tensors: dict[str, np.ndarray]) -> str:

@@ -1,5 +1,6 @@
 """What is said of a data set's runs in words: the setting, how complete they are, where an interval lies."""
 
+import shlex
 import textwrap
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 from lrar import statistics
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES
 from lrar.replay import Runs
+from lrar.settings import setting
 from lrar.statistics import Comparison
+from lrar.studies import ROWS
 from lrar.table import counted, out_of
 from lrar.vouching import older_than_code
 
@@ -92,3 +95,16 @@ def told_p(value: float) -> str:
 def machines(runs: Runs) -> list[str]:
     """The machines that made the records."""
     return sorted({record.machine for record in runs.records})
+
+
+def options(runs: Runs) -> str:
+    """What a command needs to know to be about these runs."""
+    protocol = "" if runs.protocol == setting(runs.dataset).protocol else f" --protocol {runs.protocol}"
+    profile = "" if runs.profile == "full" else f" --profile {runs.profile}"
+    return f"--dataset {shlex.quote(runs.dataset)}{protocol}{profile}"
+
+
+def study_command(runs: Runs, row: str) -> str:
+    """The command that makes all runs of a row that have no record yet."""
+    row = "sr" if row == "own" else row  # the network is trained before the first student that needs it
+    return f"lrar study {ROWS[row]} {options(runs)} --rows {row}"

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,8 @@ def test_a_wrong_path_and_an_empty_folder_are_named(capsys, tmp_path, cache, com
         ("study full --workers none", ("none", "workers")),
         ("run magic", ("magic: no such row", "Known: teacher")),
         ("run plain --fold 99", ("fold 99", "Folds")),
+        ("run plain --fold -1", ("--fold", "-1")),
+        ("run plain --seed -1", ("--seed", "-1")),
         ("run plain --stream depth", ("depth", "rgb", "flow")),
         ("data check ucf101", ("ucf101: no such data set", "Known: synthetic")),
         ("audit", ("no records",)),
@@ -203,7 +206,9 @@ def test_study_then_index_then_audit(capsys, ixmas, tmp_path, trainings):
     assert (code, lines) == (0, [])
     assert "plain flow fold 0" in out
     assert len(out.splitlines()) == 1
-    assert "no records whose hash begins with f00" in complaint(capsys, "audit", "--experiment", "f00", *records)
+    line = complaint(capsys, "audit", "--experiment", "f00", *records)
+    assert "no records whose hash begins with f00" in line
+    assert line.endswith("Check the folder, --dataset and --experiment.")
 
     path = next((tmp_path / "records").glob("*/*/*.json"))
     content = json.loads(path.read_text())
@@ -303,6 +308,15 @@ def test_a_row_without_its_weights(capsys, ixmas, tmp_path, trainings, monkeypat
 
 def test_records_without_a_manifest(capsys, tmp_path):
     assert "no manifest. Run a study" in complaint(capsys, "records", "--records", tmp_path)
+    (tmp_path / "manifest.json").write_text("<<<<<<< ours\n{}\n")
+    assert "cannot be read" in (line := complaint(capsys, "records", "--records", tmp_path))
+    assert line.endswith("lrar records --write.")
+
+
+def test_records_without_the_packages_of_the_book(capsys, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "lrar.freshness", raising=False)
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert "pip install 'lrar[book]'" in complaint(capsys, "records", "--records", tmp_path)
 
 
 def test_one_run(capsys, ixmas, tmp_path, trainings):

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from conftest import names_file_and_remedy
 
+from lrar import places
 from lrar.clips import DataError
 from lrar.datasets import available, data_folder, load_clip_set, one_name
 from lrar.datasets.folder import load_folder
@@ -154,6 +155,16 @@ def test_a_file_is_not_left_out_in_silence(tmp_path):
     assert names_file_and_remedy(error, tmp_path / "run" / "bob_2.rm", "not known as a video")
 
 
+@pytest.mark.parametrize("name", ["run/more/carl_1.mp4", "dora_1.mp4"])
+def test_a_video_elsewhere_is_not_left_out_in_silence(tmp_path, name):
+    touch(tmp_path, "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4", ".trash/old.mp4")
+    assert len(load_folder(tmp_path).clips) == 4
+    touch(tmp_path, name)
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / name, "Move it into the folder of its class")
+
+
 def test_no_fold_tests_a_class_that_it_does_not_learn(tmp_path):
     """Ten folds over twenty people: two are held out at once, and all who jump may be among them."""
     touch(tmp_path, *(f"run/p{number:02d}_1.mp4" for number in range(20)), "jump/p03_2.mp4", "jump/p13_2.mp4")
@@ -191,9 +202,7 @@ def test_unknown_data_set(tmp_path, monkeypatch):
 
 
 def test_data_folder_by_variable_then_beside_then_inside(tmp_path, monkeypatch):
-    import lrar.datasets as module
-
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "repository" / "lrar" / "datasets" / "__init__.py"))
+    monkeypatch.setattr(places, "ROOT", tmp_path / "repository")
     monkeypatch.delenv("LRAR_DATA", raising=False)
     assert data_folder() == tmp_path / "repository" / "data"
     (tmp_path / "shared" / "data").mkdir(parents=True)

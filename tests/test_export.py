@@ -81,8 +81,11 @@ def test_the_command(capsys, tmp_path, monkeypatch):
 
     made = []
     monkeypatch.setattr(student_commands, "make_student", lambda data, **_: made.append(data.dataset))
-    assert call(capsys, "export", "--student", "ixmas6", "--retrain", "--out", tmp_path)[0] == 0
+    records = tmp_path / "records"
+    arguments = ("--student", "ixmas6", "--retrain", "--records", records, "--out", tmp_path)
+    assert call(capsys, "export", *arguments)[0] == 0
     assert made == ["ixmas6"]
+    assert json.loads((records / "manifest.json").read_text()) == {}, "what was trained is listed"
 
 
 def test_bad_arguments(capsys, tmp_path):

@@ -25,6 +25,8 @@ def folder(tmp_path_factory):
     for clip, place in zip(CLIPS, (folder, folder, folder / "more"), strict=True):
         write_video(place / f"{clip.name}.avi", render_clip(clip)[..., 0], rate=25)
     (folder / "notes.txt").write_text("not a video, and not taken for one")
+    (folder / "._old.mp4").write_bytes(b"what a file system puts beside a video")
+    (folder / "old.mov").mkdir()
     return folder
 
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_provenance_names_code_libraries_and_machine():
     assert made["libraries"]["torch"][0].isdigit()
     assert "threads" in made["machine"]
     json.dumps(made)
+
+
+def test_a_run_that_was_shared_says_so(monkeypatch):
+    monkeypatch.setattr(provenance.torch.cuda, "is_available", lambda: False)
+    assert "processes" not in provenance.provenance()["machine"]
+    monkeypatch.setattr(provenance.distributed, "count", lambda: 2)
+    assert re.search(r", 2 processes, \d+ threads$", provenance.provenance()["machine"])
 
 
 @pytest.mark.parametrize(

@@ -214,5 +214,4 @@ def test_the_committed_records_are_those_of_their_manifest_and_index():
 
 def test_every_committed_record_is_of_the_experiment_that_it_holds():
     for committed in Store(COMMITTED).records():
-        if not committed.row.startswith("small"):
-            assert identity(from_dict(committed.experiment)) == committed.id, committed.id
+        assert identity(from_dict(committed.experiment)) == committed.id, committed.id

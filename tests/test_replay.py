@@ -57,6 +57,37 @@ def test_folds_are_counted_without_the_clips(tmp_path, monkeypatch):
     assert len(folds(load_clip_set("synthetic"), "random")) == replay.RANDOM_DRAWS
 
 
+@pytest.mark.parametrize(
+    ("sizes", "there", "counted"),
+    [
+        ((30, 10, 10, 10), 1, 2),  # more is left, how many folds it makes is not known
+        ((30, 10, 10, 10), 3, 4),
+        ((30, 10, 10, 10), 4, 4),
+        ((2, 2, 1, 1, 1, 1, 1, 1, 1, 1), 2, 6),
+        ((2, 2, 1, 1, 1, 1, 1, 1, 1, 1), 9, 10),
+        ((2, 2, 1, 1, 1, 1, 1, 1, 1, 1), 10, 10),
+    ],
+)
+def test_a_fold_that_is_missing_is_never_overlooked(tmp_path, monkeypatch, sizes, there, counted):
+    monkeypatch.setattr(replay, "available", lambda dataset: False)
+    for fold, size in list(enumerate(sizes))[:there]:
+        record = make_record("plain", "rgb", fold)
+        clips = [f"{fold}-{number}" for number in range(size)]
+        labels, probabilities = [0] * size, record.probabilities[:1] * size
+        groups = [str(fold)] * size
+        Store(tmp_path).write(
+            dataclasses.replace(
+                record,
+                n_train=sum(sizes) - size,
+                clips=clips,
+                labels=labels,
+                groups=groups,
+                probabilities=probabilities,
+            )
+        )
+    assert replay.existing("ixmas6", profile="full", records=tmp_path).folds == counted
+
+
 def test_a_record_of_other_settings_is_not_shown(tmp_path):
     record = make_record("plain", "rgb", 0)
     Store(tmp_path).write(record)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save, save_file
 
-from lrar import weights
+from lrar import places, weights
 from lrar.clips import DataError
 
 
@@ -38,7 +38,7 @@ def one_line_with_remedy(error: pytest.ExceptionInfo, *parts: str) -> bool:
 
 
 def test_folder_by_variable_then_beside_then_inside(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "__file__", str(tmp_path / "repository" / "lrar" / "weights.py"))
+    monkeypatch.setattr(places, "ROOT", tmp_path / "repository")
     monkeypatch.delenv("LRAR_WEIGHTS", raising=False)
     assert weights.weights_folder() == tmp_path / "repository" / "weights"
     (tmp_path / "shared" / "weights").mkdir(parents=True)

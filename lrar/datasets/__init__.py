@@ -1,12 +1,14 @@
 """The data sets by name.
 
-`LRAR_DATA` names a folder that holds `ixmas/` and `hmdb51/`; else `../shared/data`, else `data/` in the repository.
+`LRAR_DATA` names a folder that holds `ixmas/` and `hmdb51/`; else `../shared/data`, else `data/` in the repository
+(where the library was installed without it, in the working folder).
 """
 
 import os
 import re
 from pathlib import Path
 
+from lrar import places
 from lrar.clips import ClipSet, DataError
 from lrar.datasets.folder import load_folder
 from lrar.datasets.hmdb51 import load_hmdb51
@@ -20,9 +22,8 @@ def data_folder() -> Path:
     """The folder that holds the real data sets; it need not exist."""
     if chosen := os.environ.get("LRAR_DATA"):
         return Path(chosen)
-    repository = Path(__file__).parents[2]
-    beside = repository.parent / "shared" / "data"
-    return beside if beside.is_dir() else repository / "data"
+    beside = places.ROOT.parent / "shared" / "data"
+    return beside if beside.is_dir() else places.ROOT / "data"
 
 
 def one_name(dataset: str) -> str:

@@ -24,8 +24,8 @@ def load_folder(root: Path) -> ClipSet:
     """List the clips of a folder of class folders.
 
     Raises:
-        DataError: no such folder, no class folders, a class without clips, a file that is neither a video nor known
-            to be none, a group file that cannot be read, names an absent clip or leaves one out, fewer than two groups,
+        DataError: no such folder, no class folders, a class without clips, a video outside the class folders or deeper than
+            in one, a file that is neither a video nor known to be none, a group file that cannot be read, names an absent clip or leaves one out, fewer than two groups,
             in all or in a class, or a fold that tests a class which it does not train on.
     """
     root = Path(root)
@@ -34,6 +34,12 @@ def load_folder(root: Path) -> ClipSet:
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(folders) < 2:
         raise DataError(f"{root}: {len(folders)} class folder(s); at least 2 are needed, each named after its class.")
+    depths = {path: len(path.relative_to(root).parts) for path in _files(root) if path.suffix.lower() in VIDEO_SUFFIXES}
+    if elsewhere := sorted(path for path, depth in depths.items() if depth != 2):
+        raise DataError(
+            f"{elsewhere[0]}: a video that lies in no class folder, or in a folder within one ({len(elsewhere)} such). "
+            "Move it into the folder of its class."
+        )
     videos = []
     for label, folder in enumerate(folders):
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
@@ -86,6 +92,12 @@ def load_folder(root: Path) -> ClipSet:
                 "that this fold has nothing to learn the class from. Add clips of another group, or leave the class out."
             )
     return clip_set
+
+
+def _files(root: Path) -> list[Path]:
+    """All files below a folder, but for hidden ones and those in hidden folders."""
+    inside = (path for path in root.rglob("*") if path.is_file())
+    return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
 
 
 def _read_groups(root: Path, names: set[str]) -> dict[str, str] | None:

@@ -1,0 +1,45 @@
+"""Networks are run in bfloat16 where the machine computes in it, and in float32 where it would only imitate it."""
+
+import numpy as np
+import pytest
+import torch
+from eight_clips import TINY
+
+from lrar import precision, provenance
+from lrar.precision import computes_in_bfloat16, in_bfloat16
+from lrar.super_resolution import train_super_resolution
+
+CPU = torch.device("cpu")
+
+
+def product(where: torch.device, **wanted: bool) -> torch.dtype:
+    with in_bfloat16(where, **wanted):
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+@pytest.mark.parametrize(("instructions", "wanted"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
+def test_bfloat16_goes_by_the_processor(monkeypatch, instructions, wanted):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    assert computes_in_bfloat16(CPU) is wanted
+    assert product(CPU) is (torch.bfloat16 if wanted else torch.float32)
+    assert product(CPU, wanted=False) is torch.float32
+    said = provenance.provenance()
+    assert (said["instructions"], said["bfloat16"]) == (instructions, wanted)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_super_resolution_is_trained_in_it(monkeypatch, native):
+    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda where: native)
+    seen = []
+    forward = torch.nn.Conv2d.forward
+
+    def noted(layer, x):
+        y = forward(layer, x)
+        seen.append(y.dtype)
+        return y
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", noted)
+    clip = np.zeros((4, 8, 8, 1), np.uint8)
+    options = {"steps": 1, "batch": TINY.batch, "learning_rate": 1e-3, "seed": 0, "window": 3, "width": 4, "blocks": 1}
+    train_super_resolution(low=[clip[:, ::4, ::4]], high=[clip], **options)
+    assert set(seen) == {torch.bfloat16 if native else torch.float32}
