@@ -3,7 +3,7 @@
     python benchmarks/backbones.py
 
 All networks see the same frames in one go, on all cores: I3D and the compact network of this project, R(2+1)D-18 and S3D of
-torchvision, in bfloat16 and the memory layout that the studies use. What the caches save is measured on twenty clips of
+torchvision, in the precision and the memory layout that the studies use. What the caches save is measured on twenty clips of
 HMDB-21. Writes `book/records/backbones.json`, from which the book's cost page draws.
 """
 
@@ -25,9 +25,11 @@ from lrar.degrade import downsample, upscale
 from lrar.flow import optical_flow
 from lrar.i3d import I3D
 from lrar.measured import write_measurement
+from lrar.precision import in_bfloat16
 from lrar.settings import setting
 from lrar.streams import to_tensor, to_video
 
+CPU = torch.device("cpu")
 CLASSES, BATCH, REPEATS = 21, 4, 3
 # (T, H, W) of the frames: HMDB's setting, twice the frames, and 224 rows.
 CLIPS = ((16, 112, 144), (32, 112, 144), (16, 224, 288))
@@ -74,11 +76,11 @@ def cost(backbone: nn.Module, width: int, frames: torch.Tensor) -> dict[str, flo
 
     @torch.no_grad()
     def forward() -> None:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with in_bfloat16(CPU):
             model(frames)
 
     def train() -> None:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with in_bfloat16(CPU):
             scores = model(frames)
         optimiser.zero_grad(set_to_none=True)
         F.cross_entropy(scores.float(), labels).backward()
@@ -103,7 +105,7 @@ def saved() -> dict[str, dict[str, float]]:
 
     @torch.no_grad()
     def compute() -> torch.Tensor:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with in_bfloat16(CPU):
             return lower(clip, until=frozen).half()
 
     maps = compute()

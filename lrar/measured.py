@@ -10,13 +10,17 @@ from lrar.records import COMMITTED, write_index
 from lrar.replay import Runs
 from lrar.table import Table
 
-# Script -> the modules that it times. Each writes a file of its name beside the records.
+# Script -> the modules that it measures. Each writes a file of its name beside the records.
 SCRIPTS = {
     "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
     "backbones": ("backbones", "decoding", "degrade", "flow", "i3d", "streams"),
     "shared_sources": ("datasets/hmdb51", "protocols"),
+    "another_processor": (*DECIDING_MODULES, "datasets/ixmas"),
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
+
+# Rows that `another_processor` trains again, their first seed.
+AGAIN = ("plain", "teacher")
 
 # What `full_size` times: words for it, and of what.
 FULL_SIZE = {
@@ -118,6 +122,12 @@ def shared_sources(records: Path, runs: Runs) -> dict[int, list[str]]:
     if measured is None or {record.fingerprint for record in runs.records} != {measured["fingerprint"]}:
         return {}
     return dict(enumerate(measured["clips"]))
+
+
+def again(records: Path) -> dict[str, list[list[float]]]:
+    """The probabilities of runs that were trained again on another processor, by the hash of the run."""
+    measured = measurement(records, "another_processor")
+    return measured["probabilities"] if measured else {}
 
 
 def told_shared_sources(records: Path, runs: Runs) -> str:

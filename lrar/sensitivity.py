@@ -83,6 +83,41 @@ def by_clip(result: Outcome) -> Outcome:
     )
 
 
+def each_seed(runs: Runs, *, rows: Iterable[str]) -> Table:
+    """Accuracy of each seed of some rows: how much of a difference at one seed may be that seed's work."""
+    seeds = sorted({record.seed for record in runs.records if record.row in rows and record.probabilities})
+    body = []
+    for row in rows:
+        for stream in SEEN:
+            cells = []
+            for seed in seeds:
+                result = outcome([its for its in runs.of(row) if its.seed == seed], row=row, stream=stream)
+                says = f"{ROW_NAMES[row]}, {stream}, seed {seed}"
+                cells.append("–" if result is None else Traced(f"{100 * result.accuracy:.1f}", row=row, says=says))
+            if set(cells) != {"–"}:
+                body.append((ROW_NAMES[row], stream, *cells))
+    return Table(
+        caption=f"Accuracy in percent of each seed ({told_setting(runs)}).",
+        head=("row", "stream", *(f"seed {seed}" for seed in seeds)),
+        body=tuple(body) if len(seeds) > 1 else (),
+    )
+
+
+def seeds_of_both(sides: Iterable[Iterable[Record]], *, row: str, stream: str) -> set[int]:
+    """The seeds of a row that each side has in all folds in which it has the row at all."""
+    shared: set[int] | None = None
+    for records in sides:
+        runs = [its for its in records if its.row == row and its.probabilities and stream in ("both", its.stream)]
+        folds_of = defaultdict(set)
+        for its in runs:
+            folds_of[its.seed, its.stream].add(its.fold)
+        whole = {its.fold for its in runs}
+        streams = {its.stream for its in runs}
+        complete = {its.seed for its in runs if all(folds_of[its.seed, name] == whole for name in streams)}
+        shared = complete if shared is None else shared & complete
+    return shared or set()
+
+
 def across_protocols(runs: Runs, other: Runs) -> Table:
     """The same rows under two protocols, on the clips that both test.
 
@@ -93,7 +128,10 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
     body = []
     for row in runs.rows:
         for stream in SEEN:
-            outcomes = [outcome(side.records, row=row, stream=stream) for side in (runs, other)]
+            sides = (runs.records, other.records)
+            seeds = seeds_of_both(sides, row=row, stream=stream)
+            chosen = [[record for record in side if record.seed in seeds] for side in sides]
+            outcomes = [outcome(records, row=row, stream=stream) for records in chosen]
             if None in outcomes:
                 continue
             first, second = map(by_clip, outcomes)
@@ -111,14 +149,50 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
             ]
             span = interval(100 * low, 100 * high, sign=True)
             points = signed(100 * difference.mean())
-            seeds = f"{first.seeds} / {second.seeds}".replace(" ", FIXED_SPACE)
-            body.append((ROW_NAMES[row], stream, *accuracies, points, span, seeds, str(len(clips))))
+            body.append((ROW_NAMES[row], stream, *accuracies, points, span, str(len(seeds)), str(len(clips))))
     return Table(
         caption=(
             f"Accuracy in percent, {PROTOCOL_NAMES[runs.protocol]} and {PROTOCOL_NAMES[other.protocol]}, on the clips that "
             f"both test ({DATASET_NAMES.get(runs.dataset, runs.dataset)})."
         ),
         head=("row", "stream", runs.protocol, other.protocol, "points", "95 % interval", "seeds", "clips"),
+        body=tuple(body),
+    )
+
+
+def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Table:
+    """Runs against the same runs trained again on another processor.
+
+    Args:
+        runs: the records.
+        again: by the hash of a run, the probabilities that came out there.
+    """
+    body = []
+    for row in runs.rows:
+        here = [record for record in runs.of(row) if record.id in again]
+        there = [dataclasses.replace(record, probabilities=again[record.id]) for record in here]
+        for stream in SEEN:
+            first, second = (outcome(side, row=row, stream=stream) for side in (here, there))
+            if first is None or second is None:
+                continue
+            difference, groups, clips = statistics.paired(second, first)
+            low, high = (100 * end for end in statistics.bootstrap_interval(difference, groups))
+            changed = sum(first.correct[name] != second.correct[name] for name in clips)
+            says = f"{ROW_NAMES[row]}, {stream}: {counted(len(clips), 'clip')}"
+            body.append(
+                (
+                    ROW_NAMES[row],
+                    stream,
+                    Traced(f"{100 * first.accuracy:.1f}", row=row, says=says),
+                    f"{100 * second.accuracy:.1f}",
+                    signed(100 * difference.mean()),
+                    interval(low, high, sign=True),
+                    f"{changed} of {len(clips)}".replace(" ", FIXED_SPACE),
+                )
+            )
+    return Table(
+        caption=f"Accuracy in percent of the same runs on two processors ({told_setting(runs)}).",
+        head=("row", "stream", "recorded", "again", "points", "95 % interval", "clips that changed"),
         body=tuple(body),
     )
 

@@ -204,7 +204,7 @@ def table(
 
     Returns:
         columns `row, stream, accuracy, low, high, spread, folds, seeds, clips, seconds`; accuracies in percent, spread the
-        standard deviation over folds, seconds of training a run.
+        standard deviation over folds, seconds of training those of the middle run.
     """
     records = list(records)
     lines = []
@@ -230,7 +230,7 @@ def table(
                     "folds": result.folds,
                     "seeds": result.seeds,
                     "clips": len(keys),
-                    "seconds": float(np.mean(runs)) * (2 if stream == "both" else 1),
+                    "seconds": float(np.median(runs)) * (2 if stream == "both" else 1),
                 }
             )
     return pd.DataFrame(lines)

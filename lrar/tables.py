@@ -85,7 +85,7 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: Mapping[tuple[str, 
         body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
-        caption=f"Accuracy ({told_setting(runs)}). Spread is the standard deviation over folds; seconds train one run.",
+        caption=f"Accuracy ({told_setting(runs)}). Spread is the standard deviation over folds; seconds are the median run's, in training.",
         head=(*head, *(("the paper's, all classes, %",) if paper else ())),
         body=tuple(body),
     )

@@ -13,11 +13,14 @@ from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
 from lrar.sensitivity import (
+    across_processors,
     across_protocols,
     between_seeds,
     by_clip,
+    each_seed,
     other_looks,
     pairs_of_seeds,
+    seeds_of_both,
     sources_on_both_sides,
     without_shared,
 )
@@ -54,7 +57,41 @@ def test_two_protocols_on_the_clips_of_both(tmp_path, monkeypatch):
     assert table.head[2:4] == ("actor", "random")
     # actor0: six of twelve right, all right at random; actor1: its first six right, three of them at random.
     assert cells(table, "plain (bicubic)", "rgb")[:3] == ("66.7", "83.3", "+16.7")
-    assert cells(table, "plain (bicubic)", "rgb")[4:] == ("1 / 1", "18")
+    assert cells(table, "plain (bicubic)", "rgb")[4:] == ("1", "18")
+
+
+def test_protocols_are_compared_at_the_seeds_that_both_have_everywhere():
+    actor = [record("new", "11", seed=seed, fold=fold) for seed in (0, 1, 2) for fold in (0, 1)]
+    random = [record("new", "11", seed=seed, fold=fold) for seed, fold in ((0, 0), (0, 1), (0, 2), (1, 2))]
+    assert seeds_of_both((actor, random), row="new", stream="rgb") == {0}
+    assert seeds_of_both((actor, actor), row="new", stream="rgb") == {0, 1, 2}
+    assert seeds_of_both((actor, random), row="new", stream="flow") == set()
+    flow = [record("new", "11", stream="flow", seed=0, fold=fold) for fold in (0, 1)]
+    assert seeds_of_both((actor + flow, actor + flow), row="new", stream="both") == {0}
+
+
+def test_the_same_runs_on_two_processors(tmp_path, monkeypatch):
+    runs = two_seeds(tmp_path, monkeypatch)
+    first = [its for its in runs.of("plain") if its.seed == 0]
+    again = {its.id: its.probabilities for its in first}
+    same = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
+    assert same == ("50.0", "50.0", "+0.0", "[+0.0, +0.0]", "0 of 36")
+    again[first[0].id] = make_record("plain", "rgb", 0, right=9, dataset="hmdb21").probabilities
+    changed = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
+    assert changed[:3] == ("50.0", "58.3", "+8.3")
+    assert changed[-1] == "3 of 36"
+    assert not across_processors(runs, {}).body
+
+
+def test_each_seed_by_itself(tmp_path, monkeypatch):
+    runs = two_seeds(tmp_path, monkeypatch)
+    table = each_seed(runs, rows=("sr", "plain", "teacher"))
+    assert table.head == ("row", "stream", "seed 0", "seed 1")
+    assert cells(table, "our SR", "rgb") == ("66.7", "75.0")
+    assert cells(table, "plain (bicubic)", "rgb") == ("50.0", "50.0")
+    assert len(table.body) == 2
+    one = dataclasses.replace(runs, records=tuple(its for its in runs.records if its.seed == 0))
+    assert not each_seed(one, rows=("sr",)).body, "one seed shows no spread"
 
 
 @pytest.mark.parametrize("better", [0, 1])

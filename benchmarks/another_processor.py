@@ -1,0 +1,32 @@
+"""Runs of IXMAS-6 trained again on this machine: what another processor makes of the same seeds.
+
+    python benchmarks/another_processor.py
+
+Worth running where the processor is of another kind than the one of the records (`lrar audit` says whether a run comes out
+the same). Writes `book/records/another_processor.json`, the new probabilities by the hash of the run, from which the
+book's protocol page draws.
+"""
+
+import tempfile
+from pathlib import Path
+
+from dask.system import CPU_COUNT
+from tqdm import tqdm
+
+from lrar.measured import AGAIN, write_measurement
+from lrar.scheduling import run_study
+from lrar.settings import PROFILES
+from lrar.studies import tasks
+
+
+def main() -> None:
+    listed = [task for task in tasks("all", "ixmas6", profile=PROFILES["full"]) if task.row in AGAIN]
+    first = [task for task in listed if task.experiment.seed == 0]
+    with tempfile.TemporaryDirectory() as folder:
+        done = tqdm(run_study(first, root=Path(folder), workers=CPU_COUNT), total=len(first), unit="run")
+        again = {record.id: record.probabilities for _, record in done}
+    write_measurement("another_processor", {"probabilities": again})
+
+
+if __name__ == "__main__":
+    main()
