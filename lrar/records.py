@@ -110,6 +110,11 @@ class Record:
         return told if self.provenance.get("bfloat16", True) else f"{told}, in float32"
 
     @property
+    def instructions(self) -> str:
+        """The kind of processor, by its widest instructions; at first not noted, when all were of one kind."""
+        return self.provenance.get("instructions", "AVX512")
+
+    @property
     def correct(self) -> np.ndarray:
         """Which test clips were recognised, bool `(N,)`."""
         return np.argmax(self.probabilities, axis=1) == np.array(self.labels)

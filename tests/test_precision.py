@@ -28,6 +28,12 @@ def test_bfloat16_goes_by_the_processor(monkeypatch, instructions, wanted):
 
 
 @pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_goes_by_the_gpu(monkeypatch, native):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native or including_emulation)
+    assert computes_in_bfloat16(torch.device("cuda")) is native
+
+
+@pytest.mark.parametrize("native", [True, False])
 def test_super_resolution_is_trained_in_it(monkeypatch, native):
     monkeypatch.setattr(precision, "computes_in_bfloat16", lambda where: native)
     seen = []
