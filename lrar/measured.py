@@ -19,8 +19,8 @@ SCRIPTS = {
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
-# Rows that `another_processor` trains again, their first seed.
-AGAIN = ("plain", "teacher")
+# Rows of which `another_processor` trains the first seed again.
+AGAIN = ("plain",)
 
 # What `full_size` times: words for it, and of what.
 FULL_SIZE = {
