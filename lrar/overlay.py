@@ -121,7 +121,8 @@ class Overlay:
             # Dark letters on a light bar, light ones on a dark bar: the name stands beside the bar where it fits.
             at = (left + 6, top + line / 2)
             draw.text(at, f"{name} {p:.2f}", PAPER if number == best and p > 0.5 else INK, small, anchor="lm")
-        said = f"{window.start:.1f} to {window.end:.1f} s, {self.card.size[0]}x{self.card.size[1]} px, {'grey' if self.card.channels == 1 else 'colour'}"
+        colour = "grey" if self.card.channels == 1 else "colour"
+        said = f"{window.start:.1f} to {window.end:.1f} s, {self.card.size[0]}x{self.card.size[1]} px, {colour}"
         draw.text((GAP, HEIGHT - 24), said, QUIET, small)
         return np.asarray(page)
 

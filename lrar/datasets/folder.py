@@ -25,8 +25,8 @@ def load_folder(root: Path) -> ClipSet:
 
     Raises:
         DataError: no such folder, no class folders, a class without clips, a video outside the class folders or deeper than
-            in one, a file that is neither a video nor known to be none, a group file that cannot be read, names an absent clip or leaves one out, fewer than two groups,
-            in all or in a class, or a fold that tests a class which it does not train on.
+            in one, a file that is neither a video nor known to be none, a group file that cannot be read, names an absent
+            clip or leaves one out, fewer than two groups, in all or in a class, or a fold that tests a class which it does not train on.
     """
     root = Path(root)
     if not root.is_dir():
