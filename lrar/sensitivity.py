@@ -191,8 +191,8 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
                 )
             )
     return Table(
-        caption=f"Accuracy in percent of the same runs on two processors ({told_setting(runs)}).",
-        head=("row", "stream", "recorded", "again", "points", "95 % interval", "clips that changed"),
+        caption=f"Accuracy in percent of the same runs on two processors, and clips that changed ({told_setting(runs)}).",
+        head=("row", "stream", "recorded", "again", "points", "95 % interval", "changed"),
         body=tuple(body),
     )
 
