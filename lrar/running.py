@@ -21,6 +21,7 @@ from lrar.cache import atomic_write, cache_folder
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set
 from lrar.experiment import Data, Experiment, Runnable, SuperResolution, identity, to_dict
+from lrar.precision import computes_in_bfloat16
 from lrar.protocols import Fold, folds
 from lrar.provenance import decided_by, deciding_modules, provenance
 from lrar.recognizer import Recognizer
@@ -112,10 +113,12 @@ def new_recognizer(experiment: Experiment, *, classes: int, stream: Stream | Sto
 def weights_path(experiment: Runnable, fingerprint: str) -> Path:
     """Where an experiment's trained weights are kept, outside the repository.
 
-    They go by the code that trained them too: a teacher of older code never teaches a student of newer code.
+    They go by the code that trained them too, and by the precision: a teacher of older code, or of a processor that
+    computes in another precision, never teaches a student of newer code or of this one.
     """
     code = decided_by(*sorted(deciding_modules(to_dict(experiment))))
-    key = hashlib.sha256(json.dumps([identity(experiment), fingerprint, code]).encode()).hexdigest()[:16]
+    precision = computes_in_bfloat16(distributed.device())
+    key = hashlib.sha256(json.dumps([identity(experiment), fingerprint, code, precision]).encode()).hexdigest()[:16]
     return cache_folder() / "trained" / f"{identity(experiment)}-{key}.safetensors"
 
 

@@ -278,6 +278,14 @@ def test_weights_go_by_data_and_by_the_code_that_decides_them(cache, monkeypatch
     assert weights_path(teacher(), "data") == first, "rgb does not depend on flow"
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_weights_go_by_the_precision_that_the_machine_computes_in(cache, monkeypatch, native):
+    monkeypatch.setattr("lrar.running.computes_in_bfloat16", lambda where: True)
+    first = weights_path(teacher(), "data")
+    monkeypatch.setattr("lrar.running.computes_in_bfloat16", lambda where: native)
+    assert (weights_path(teacher(), "data") == first) is native
+
+
 def test_what_an_older_network_made_is_not_taken_for_what_a_newer_one_makes(ixmas, tmp_path, trainings, monkeypatch):
     """Folds that are divided otherwise train another network: its frames hold nothing that the old one had seen."""
     experiment = student(teacher=None, distillation=None)
