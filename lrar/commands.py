@@ -258,7 +258,7 @@ def records_check(arguments: argparse.Namespace) -> int:
     if not arguments.records.is_dir():
         raise DataError(f"{arguments.records}: no such folder. Check the path.")
     if arguments.write:
-        from lrar.pages import update_readme
+        from lrar.readme import update_readme
 
         write_index(arguments.records)
         if arguments.records.resolve() == COMMITTED.resolve():  # the README tells of the committed ones

@@ -11,7 +11,8 @@ import nbformat
 
 from lrar import provenance, vouching
 from lrar.measured import SCRIPTS, measurement
-from lrar.pages import BOOK, START, readme_table, readme_with
+from lrar.places import BOOK
+from lrar.readme import START, readme_table, readme_with
 from lrar.records import Store, results_csv
 from lrar.rerun import committed_notebooks
 from lrar.vouching import older_than_code

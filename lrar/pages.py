@@ -1,12 +1,12 @@
 """The numbers of the pages that are no notebooks: drawn from records into fragments, which the pages include.
 
 A page under `book/` is prose that a person wrote; where a number belongs, it includes a file of `book/generated/`,
-which is made anew before every build and never committed. The README's table of verdicts comes from here too.
+which is made anew before every build and never committed.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from IPython.display import Image
 from lrar import figures, literature, measured, sensitivity, tables, wording
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
-from lrar.clips import DataError
 from lrar.experiment import Data
 from lrar.places import BOOK
 from lrar.replay import Runs, existing
@@ -28,12 +27,8 @@ from lrar.trace import on_page
 DATASET = "ixmas6"
 HMDB = "hmdb21"  # part of the paper's own data set, and with room for improvement: its verdicts come first
 TWO_PROTOCOLS = ("plain", "full", "teacher")  # rows that were run on random clips too
-START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
 
-ON_HMDB = """**On HMDB-21**: 922 clips of HMDB-51 in colour, 21 of its 51 classes, 12x16 pixels, I3D with Kinetics-400 weights, its lower blocks
-frozen. The three official splits test 684 of the clips, some more than once; the bootstrap resamples source videos."""
-ON_IXMAS = """**On IXMAS-6**: 360 clips of real video, 6 actions, leave one actor out, 16x12 pixels, a compact network trained from scratch. The
-bootstrap resamples actors; ten of them make an interval too narrow, nearer 90 % than 95 %."""
+
 NO_RUN = "No run of this study exists yet."
 
 # Where each claim is told: its page and its chapter.
@@ -48,6 +43,8 @@ ONE_MORE = {
     "feature_place": ("feature", "mean_feature"),  # features compared before attention, as students of C2 have none
     "all_place": ("all", "all_mean"),
     "attending": ("joint", "full"),  # distillation where the student pools as its teacher does
+    "room_sr": ("sr", "teacher"),  # what there is to win back
+    "room_plain": ("plain", "teacher"),
     "beyond_sr": ("sr", "full"),  # what distillation and attention add to super resolution
 }
 STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
@@ -69,72 +66,28 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     shared = measured.shared_sources(Path(records), hmdb)
     contents: dict[str, str | Image] = {
         "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",), stated=False),
-        "verdicts.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), stated=False),
         "hmdb_headline.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), streams=("both",)),
+        "verdicts.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), stated=False),
         "hmdb_verdicts.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), stated=False),
-        "hmdb_state.md": state(hmdb),
-        "hmdb_coverage.md": fragment(tables.coverage(hmdb), HMDB),
-        "hmdb_folds.md": fragment(tables.divisions(hmdb), HMDB),
-        "hmdb_quality.md": fragment(tables.quality(hmdb), HMDB),
-        "hmdb_cost.md": fragment(tables.cost(hmdb), HMDB),
-        "hmdb_total.md": total(hmdb),
-        "hmdb_settings.md": settings(HMDB),
-        "state.md": state(runs),
-        "coverage.md": fragment(tables.coverage(runs)),
-        "folds.md": fragment(tables.divisions(runs)),
-        "settings.md": settings(),
-        "cost.md": fragment(tables.cost(runs)),
-        "total.md": total(runs),
         "one_fold.md": measured.one_fold(Path(records)),
         "backbones.md": measured.backbones(Path(records)),
         "caches.md": measured.caches(Path(records)),
         "full_size.md": measured.full_size(Path(records)),
-        "quality.md": fragment(tables.quality(runs)),
-        "room.md": room(runs),
-        "hmdb_room.md": room(hmdb),
-        "seeds.md": fragment(sensitivity.between_seeds(runs)),
-        "hmdb_seeds.md": fragment(sensitivity.between_seeds(hmdb), HMDB),
         "processors.md": fragment(sensitivity.across_processors(runs, measured.again(Path(records)))),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
-        "room_sr.md": fragment(tables.differences(runs, baseline="sr", rows=("teacher",))),
-        "room_plain.md": fragment(tables.differences(runs, baseline="plain", rows=("teacher",))),
+        "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
             tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB
         ),
-        "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
-        "sr_seeds.md": fragment(sensitivity.each_seed(runs, rows=("sr",))),
-        "hmdb_sr_seeds.md": fragment(sensitivity.each_seed(hmdb, rows=("sr",)), HMDB),
-        "hmdb_teacher_seeds.md": fragment(sensitivity.each_seed(hmdb, rows=("teacher",)), HMDB),
-        "teacher_seeds.md": fragment(sensitivity.each_seed(runs, rows=("teacher",))),
-        "hmdb_room_sr.md": fragment(tables.differences(hmdb, baseline="sr", rows=("teacher",)), HMDB),
-        "hmdb_room_plain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("teacher",)), HMDB),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
         "hmdb_shared.md": measured.told_shared_sources(Path(records), hmdb),
         "hmdb_without_shared.md": sensitivity.without_shared(hmdb, shared=shared),
         "hmdb_claims.png": figures.claim_differences(hmdb),
+        **of_one(runs, data="IXMAS", shared={}),
+        **{f"hmdb_{name}": content for name, content in of_one(hmdb, data="HMDB-51", shared=shared).items()},
     }
-    for name, (baseline, row) in ONE_MORE.items():
-        contents[f"{name}.md"] = fragment(tables.differences(runs, baseline=baseline, rows=(row,)))
-        contents[f"hmdb_{name}.md"] = fragment(tables.differences(hmdb, baseline=baseline, rows=(row,)), HMDB)
-    for claim in CLAIMS:
-        study, key = STUDY_OF[claim.name], claim.name.lower()
-        baseline, *rows = TABLES[study]
-        contents |= {
-            f"{key}_result.md": result(runs, claim),
-            f"hmdb_{key}_result.md": result(hmdb, claim),
-            f"{key}_verdict.md": fragment(tables.verdicts(runs, claims=(claim.name,))),
-            f"{key}_looks.md": fragment(sensitivity.other_looks(runs, claim, shared={})),
-            f"{key}_accuracy.md": accuracies(runs, study, data="IXMAS"),
-            f"{key}_differences.md": fragment(tables.differences(runs, baseline=baseline, rows=rows)),
-            f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),
-            f"hmdb_{key}.png": figures.differences(hmdb, baseline=baseline, rows=rows),
-            f"hmdb_{key}_verdict.md": fragment(tables.verdicts(hmdb, claims=(claim.name,)), HMDB),
-            f"hmdb_{key}_looks.md": fragment(sensitivity.other_looks(hmdb, claim, shared=shared), HMDB),
-            f"hmdb_{key}_accuracy.md": accuracies(hmdb, study, data="HMDB-51"),
-            f"hmdb_{key}_differences.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB),
-        }
     written = []
     for name, content in contents.items():
         path = Path(out) / name
@@ -144,6 +97,47 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         atomic_write(path, content.encode())
         written.append(path)
     return written
+
+
+def of_one(runs: Runs, *, data: str, shared: Mapping[int, Collection[str]]) -> dict[str, str | Image]:
+    """The fragments that each of the two data sets has.
+
+    Args:
+        runs: its records.
+        data: what the paper calls the whole of it.
+        shared: by fold, test clips whose source video training saw too.
+    """
+
+    def told(table: Table) -> str:
+        return fragment(table, runs.dataset)
+
+    contents: dict[str, str | Image] = {
+        "state.md": state(runs),
+        "coverage.md": told(tables.coverage(runs)),
+        "folds.md": told(tables.divisions(runs)),
+        "settings.md": settings(runs.dataset),
+        "cost.md": told(tables.cost(runs)),
+        "total.md": total(runs),
+        "quality.md": told(tables.quality(runs)),
+        "room.md": room(runs),
+        "seeds.md": told(sensitivity.between_seeds(runs)),
+        "sr_seeds.md": told(sensitivity.each_seed(runs, rows=("sr",))),
+        "teacher_seeds.md": told(sensitivity.each_seed(runs, rows=("teacher",))),
+    }
+    for name, (baseline, row) in ONE_MORE.items():
+        contents[f"{name}.md"] = told(tables.differences(runs, baseline=baseline, rows=(row,)))
+    for claim in CLAIMS:
+        study, key = STUDY_OF[claim.name], claim.name.lower()
+        baseline, *rows = TABLES[study]
+        contents |= {
+            f"{key}_result.md": result(runs, claim),
+            f"{key}_verdict.md": told(tables.verdicts(runs, claims=(claim.name,))),
+            f"{key}_looks.md": told(sensitivity.other_looks(runs, claim, shared=shared)),
+            f"{key}_accuracy.md": accuracies(runs, study, data=data),
+            f"{key}_differences.md": told(tables.differences(runs, baseline=baseline, rows=rows)),
+            f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),
+        }
+    return contents
 
 
 def fragment(table: Table, dataset: str = DATASET) -> str:
@@ -214,38 +208,6 @@ def _book_links(claim: str) -> str:
 def _hmdb_links(claim: str) -> str:
     page, chapter = PAGES[claim]
     return f"[claim](/{page}.md), [runs](/chapters/{HMDB}/{chapter}.ipynb)"
-
-
-def _readme_links(claim: str) -> str:
-    page, chapter = PAGES[claim]
-    return f"[claim](book/{page}.md), [notebook](notebooks/{chapter}.ipynb)"
-
-
-def readme_table(records: Path = BOOK / "records") -> str:
-    """The verdict table as the README has it between its two markers."""
-    ixmas = existing(DATASET, profile="full", records=records)
-    hmdb = existing(HMDB, profile="full", records=records)
-    return (
-        f"{ON_HMDB}\n\n{verdict_table(hmdb, link=_readme_links)}\n{room(hmdb)}{state(hmdb)}\n"
-        f"{ON_IXMAS}\n\n{verdict_table(ixmas, link=_readme_links, stated=False)}\n{room(ixmas)}{state(ixmas)}"
-    )
-
-
-def readme_with(table: str, readme: str) -> str:
-    """The README's text with its table replaced.
-
-    Raises:
-        DataError: it lacks the markers.
-    """
-    if readme.count(START) != 1 or readme.count(END) != 1:
-        raise DataError(f"README.md: the lines {START} and {END} must stand in it once each. Put them back.")
-    before, rest = readme.split(START)
-    return f"{before}{START}\n\n{table}\n{END}{rest.split(END)[1]}"
-
-
-def update_readme(records: Path = BOOK / "records", readme: Path = BOOK.parent / "README.md") -> None:
-    """Write the README's verdict table anew."""
-    atomic_write(readme, readme_with(readme_table(records), readme.read_text()).encode())
 
 
 def state(runs: Runs) -> str:

@@ -400,7 +400,7 @@ def test_errors_of_weights(capsys, monkeypatch, tmp_path):
 def test_the_index_of_other_records_leaves_the_readme_alone(capsys, tmp_path, monkeypatch):
     """It tells of the committed records."""
     told = []
-    monkeypatch.setattr("lrar.pages.update_readme", told.append)
+    monkeypatch.setattr("lrar.readme.update_readme", told.append)
     write_records(tmp_path, {"plain": 6}, folds=1)
     call(capsys, "records", "--write", "--records", tmp_path)
     assert (tmp_path / "manifest.json").exists()

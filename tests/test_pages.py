@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from made_up import write_records
 
-from lrar import literature, pages
+from lrar import literature, pages, readme
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
 from lrar.records import COMMITTED, Store
@@ -132,13 +132,13 @@ def test_what_there_is_to_win_back(tmp_path, monkeypatch):
 
 
 def test_the_readme_holds_what_the_records_give():
-    readme = (ROOT / "README.md").read_text()
-    assert readme == pages.readme_with(pages.readme_table(), readme), "run: lrar records --write"
+    text = (ROOT / "README.md").read_text()
+    assert text == readme.readme_with(readme.readme_table(), text), "run: lrar records --write"
 
 
 def test_a_readme_without_markers_is_refused():
     with pytest.raises(DataError, match="Put them back"):
-        pages.readme_with("| table |", "# A README")
+        readme.readme_with("| table |", "# A README")
 
 
 def test_no_number_is_typed_by_hand():
@@ -178,8 +178,8 @@ def test_each_data_set_stands_on_its_own_fragments(tmp_path, monkeypatch):
 
 def test_clips_that_are_said_to_be_tested_are_those_of_the_records():
     for dataset, texts in {
-        "hmdb21": (pages.ON_HMDB, (pages.BOOK / "index.md").read_text()),
-        "ixmas6": (pages.ON_IXMAS,),
+        "hmdb21": (readme.ON_HMDB, (pages.BOOK / "index.md").read_text()),
+        "ixmas6": (readme.ON_IXMAS,),
     }.items():
         tested = {name for record in Store(COMMITTED).records(dataset) for name in record.clips}
         assert all(re.search(rf"\b{len(tested)}\b", text) for text in texts), dataset
