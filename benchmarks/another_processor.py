@@ -4,7 +4,7 @@
 
 Worth running where the processor is of another kind than the one of the records (`lrar audit` says whether a run comes out
 the same). Writes `book/records/another_processor.json`, the new probabilities by the hash of the run, from which the
-book's protocol page draws.
+book's page on running it again draws.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """The precision in which networks are run: bfloat16 where the machine computes in it, float32 elsewhere.
 
-A processor without instructions for bfloat16 imitates it, many times slower than it computes in float32; most laptops
+A processor without instructions for bfloat16 imitates it, many times slower than it computes in float32; many laptops
 are such. A run in the other precision rounds otherwise, so it comes out as one with another seed might.
 """
 

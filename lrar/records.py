@@ -111,7 +111,7 @@ class Record:
 
     @property
     def instructions(self) -> str:
-        """The kind of processor, by its widest instructions; at first not noted, when all were of one kind."""
+        """The kind of processor, by its widest instructions; at first not noted, when all were of one kind, by their times."""
         return self.provenance.get("instructions", "AVX512")
 
     @property
