@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from lrar import distributed
-from lrar.precision import computes_in_bfloat16
+from lrar.precision import computes_in_bfloat16, instructions
 
 # What decides a result. Notebooks, figures, statistics and the store itself do not.
 DECIDING_MODULES = (
@@ -55,7 +55,7 @@ def provenance() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "machine": ", ".join((platform.machine(), processor(), *shared(), f"{torch.get_num_threads()} threads")),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": instructions(),
         "bfloat16": computes_in_bfloat16(distributed.device()),
         "python": platform.python_version(),
         "libraries": libraries(),

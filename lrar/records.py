@@ -111,8 +111,8 @@ class Record:
 
     @property
     def instructions(self) -> str:
-        """The kind of processor, by its widest instructions; at first not noted, when all were of one kind, by their times."""
-        return self.provenance.get("instructions", "AVX512")
+        """The widest instructions of the processor; not noted at first, when all had those for bfloat16, by their times."""
+        return self.provenance.get("instructions", "AVX512_BF16")
 
     @property
     def correct(self) -> np.ndarray:

@@ -17,9 +17,19 @@ def product(where: torch.device, **wanted: bool) -> torch.dtype:
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
 
-@pytest.mark.parametrize(("instructions", "wanted"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
-def test_bfloat16_goes_by_the_processor(monkeypatch, instructions, wanted):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+@pytest.mark.parametrize(
+    ("widest", "in_hardware", "instructions"),
+    [
+        ("AVX512", True, "AVX512_BF16"),
+        ("AVX512", False, "AVX512"),
+        ("AVX2", True, "AVX2"),  # where `ATEN_CPU_CAPABILITY` asks for less than the processor has
+        ("DEFAULT", False, "DEFAULT"),
+    ],
+)
+def test_bfloat16_goes_by_the_processor(monkeypatch, widest, in_hardware, instructions):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: widest)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: in_hardware)
+    wanted = instructions == "AVX512_BF16"
     assert computes_in_bfloat16(CPU) is wanted
     assert product(CPU) is (torch.bfloat16 if wanted else torch.float32)
     assert product(CPU, wanted=False) is torch.float32
