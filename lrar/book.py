@@ -23,7 +23,7 @@ from papermill.exceptions import PapermillExecutionError
 from lrar.cache import atomic_write
 from lrar.chapters import complete_chapter, write_runs
 from lrar.clips import DataError
-from lrar.datasets import NAMES, available, data_folder
+from lrar.datasets import NAMES, available, data_folder, one_name
 from lrar.demo import write_demo
 from lrar.explorer_pages import chapter_runs, write_explorer
 from lrar.freshness import stamp
@@ -41,14 +41,15 @@ def checked_names(datasets: Sequence[str]) -> tuple[str, ...]:
     """The data sets that are to get chapters. Their names become folders, so nothing else may pass.
 
     Raises:
-        DataError: a name that is none, or a folder that is not in `data_folder()` and has no records.
+        DataError: a name that is none, `hmdb` without its clips, or a folder that is not in `data_folder()` and has no records.
     """
-    names = tuple(dict.fromkeys(name.strip() for name in datasets))
+    asked = [name.strip() for name in datasets]
+    names = tuple(dict.fromkeys(one_name(name) if name == "hmdb" else name for name in asked))
     for name in names:
         if not re.fullmatch(NAMES, name):
             raise DataError(
                 f"{name or 'an empty name'}: no data set that can have chapters. Known: synthetic, ixmas6, ixmas, hmdb21, "
-                "hmdb51, and folder-NAME for the folder NAME in LRAR_DATA."
+                "hmdb51, hmdb, and folder-NAME for the folder NAME in LRAR_DATA."
             )
         if name.startswith("folder-") and not available(name) and not (BOOK / "records" / name).is_dir():
             raise DataError(

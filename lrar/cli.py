@@ -18,7 +18,10 @@ from lrar.records import COMMITTED
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
 
-DATASETS = "synthetic, ixmas6, ixmas, hmdb21, hmdb51, or the path of a folder of class folders"
+DATASETS = (
+    "synthetic, ixmas6, ixmas, hmdb21, hmdb51, hmdb (as many of its classes as are here), "
+    "or the path of a folder of class folders"
+)
 
 
 class OneLineParser(argparse.ArgumentParser):

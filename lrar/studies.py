@@ -218,6 +218,7 @@ def tasks(
     Raises:
         DataError: unknown study or row, the data is missing, or the published weights of a row in `rows` are.
     """
+    dataset = one_name(dataset)  # one folder is one data set, however it is called
     if study != "all" and study not in STUDIES:
         raise DataError(f"{study}: no such study. Known: {', '.join(STUDIES)}, all.")
     studies = STUDIES if study == "all" else {study: STUDIES[study]}
@@ -226,7 +227,6 @@ def tasks(
         raise DataError(f"{unknown[0]}: no such row in study {study}. Known: {known}.")
     if elsewhere := [row for row in rows if row not in rows_of(dataset)]:
         raise DataError(f"{elsewhere[0]}: no row of {dataset}. Its rows: {', '.join(rows_of(dataset))}.")
-    dataset = one_name(dataset)  # one folder is one data set, however it is called
     protocol = protocol or setting(dataset).protocol
     count = len(folds(load_clip_set(dataset).thinned(profile.every), protocol))
     listed = []

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from conftest import names_file_and_remedy, write_video
 
+from lrar.book import checked_names
 from lrar.clips import DataError
-from lrar.datasets import available, data_folder, hmdb51, load_clip_set
+from lrar.datasets import available, data_folder, hmdb51, load_clip_set, one_name
 from lrar.datasets.hmdb51 import SPLITS, load_hmdb51, source_video
 from lrar.protocols import folds
+from lrar.replay import existing
+from lrar.settings import PROFILES
+from lrar.studies import tasks
 from lrar.videos import load_videos
 
 # As the release names them, with all that a file name may hold.
@@ -68,6 +72,20 @@ def test_clips_and_classes(root):
     assert clip_set.size == (240, 320)
     for clip in clip_set.clips:
         assert clip.path.parent.name == clip_set.classes[clip.label]
+
+
+def test_hmdb_is_as_many_classes_as_are_here(root, monkeypatch):
+    """So that LRAR_DATA alone changes between a part of the classes and all of them."""
+    monkeypatch.setenv("LRAR_DATA", str(root.parent))
+    assert one_name("hmdb") == load_clip_set("hmdb").dataset == "hmdb3"
+    listed = tasks("all", "hmdb", profile=PROFILES["full"])
+    assert listed == tasks("all", "hmdb3", profile=PROFILES["full"])
+    assert {task.experiment.backbone for task in listed} == {"i3d"}
+    assert existing("hmdb", profile="full", records=root.parent).dataset == "hmdb3"
+    assert checked_names(["hmdb", "hmdb3"]) == ("hmdb3",)
+    monkeypatch.setenv("LRAR_DATA", str(root.parent / "nothing"))
+    with pytest.raises(DataError, match="set LRAR_DATA to the folder above hmdb51"):
+        tasks("all", "hmdb", profile=PROFILES["full"])
 
 
 def test_a_source_video_is_one_group():

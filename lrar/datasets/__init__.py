@@ -27,7 +27,15 @@ def data_folder() -> Path:
 
 
 def one_name(dataset: str) -> str:
-    """The one name of a data set in experiments: a folder in `data_folder()` is `folder-<name>`, any other its whole path."""
+    """The one name of a data set in experiments.
+
+    A folder in `data_folder()` is `folder-<name>`, any other its whole path; `hmdb` is HMDB with as many classes as are here.
+
+    Raises:
+        DataError: `hmdb`, and its clips are missing.
+    """
+    if dataset == "hmdb":
+        return load_hmdb51(data_folder() / "hmdb51").dataset
     if os.sep not in dataset:
         return dataset
     path = Path(os.path.abspath(dataset))
@@ -40,7 +48,7 @@ def load_clip_set(dataset: str) -> ClipSet:
     """Find a data set by its name in records.
 
     Args:
-        dataset: `synthetic`, `ixmas6`, `ixmas`, `hmdb51`, `hmdb21` (21 of its classes), or a path to a folder of class folders (anything with a `/`),
+        dataset: `synthetic`, `ixmas6`, `ixmas`, `hmdb51`, `hmdb21` (21 of its classes), `hmdb` (as many as are here), or a path to a folder of class folders (anything with a `/`),
             or `folder-<name>`, which is looked up as `<LRAR_DATA>/<name>`.
 
     Raises:
@@ -50,6 +58,8 @@ def load_clip_set(dataset: str) -> ClipSet:
         return load_synthetic()
     if dataset in ("ixmas", "ixmas6"):
         return _named(load_ixmas(data_folder() / "ixmas"), dataset, data_folder() / "ixmas")
+    if dataset == "hmdb":
+        return load_hmdb51(data_folder() / "hmdb51")
     if re.fullmatch(r"hmdb\d+", dataset):
         return _named(load_hmdb51(data_folder() / "hmdb51"), dataset, data_folder() / "hmdb51")
     if os.sep in dataset:
@@ -59,7 +69,7 @@ def load_clip_set(dataset: str) -> ClipSet:
     if Path(dataset).is_dir():
         raise DataError(f"{dataset}: a folder is given as a path with a {os.sep} in it. Write .{os.sep}{dataset}.")
     raise DataError(
-        f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, hmdb51, hmdb21, or the path of a folder of class folders."
+        f"{dataset}: no such data set. Known: synthetic, ixmas6, ixmas, hmdb51, hmdb21, hmdb, or the path of a folder of class folders."
     )
 
 
