@@ -1,4 +1,4 @@
-"""Runs of IXMAS-6 trained again on this machine: what another processor makes of the same seeds.
+"""Runs of IXMAS-6 and HMDB-21 trained again on this machine: what another processor makes of the same seeds.
 
     python benchmarks/another_processor.py
 
@@ -20,8 +20,12 @@ from lrar.studies import tasks
 
 
 def main() -> None:
-    listed = [task for task in tasks("all", "ixmas6", profile=PROFILES["full"]) if task.row in AGAIN]
-    first = [task for task in listed if task.experiment.seed == 0]
+    first = [
+        task
+        for dataset, streams in AGAIN.items()
+        for task in tasks("full", dataset, profile=PROFILES["full"], rows=("plain",))
+        if task.experiment.seed == 0 and task.experiment.stream in streams
+    ]
     with tempfile.TemporaryDirectory() as folder:
         done = tqdm(run_study(first, root=Path(folder), workers=CPU_COUNT), total=len(first), unit="run")
         again = {record.id: record.probabilities for _, record in done}

@@ -15,12 +15,12 @@ SCRIPTS = {
     "one_fold": (*DECIDING_MODULES, "datasets/ixmas"),
     "backbones": ("backbones", "decoding", "degrade", "flow", "i3d", "streams"),
     "shared_sources": ("datasets/hmdb51", "protocols"),
-    "another_processor": (*DECIDING_MODULES, "datasets/ixmas"),
+    "another_processor": (*DECIDING_MODULES, "datasets/hmdb51", "datasets/ixmas", "i3d", "views"),
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
-# Rows of which `another_processor` trains the first seed again.
-AGAIN = ("plain",)
+# Data set -> streams of the plain student of which `another_processor` trains the first seed again.
+AGAIN = {"ixmas6": ("rgb", "flow"), "hmdb21": ("rgb",)}
 
 # What `full_size` times: words for it, and of what.
 FULL_SIZE = {

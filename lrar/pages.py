@@ -64,6 +64,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     at_random = existing(DATASET, profile="full", records=records, rows=TWO_PROTOCOLS, protocol="random")
     hmdb = existing(HMDB, profile="full", records=records)
     shared = measured.shared_sources(Path(records), hmdb)
+    again = measured.again(Path(records))
     contents: dict[str, str | Image] = {
         "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",), stated=False),
         "hmdb_headline.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), streams=("both",)),
@@ -73,7 +74,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "backbones.md": measured.backbones(Path(records)),
         "caches.md": measured.caches(Path(records)),
         "full_size.md": measured.full_size(Path(records)),
-        "processors.md": fragment(sensitivity.across_processors(runs, measured.again(Path(records)))),
+        "processors.md": fragment(sensitivity.across_processors(runs, again)),
+        "hmdb_processors.md": fragment(sensitivity.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),

@@ -161,23 +161,37 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
 
 
 def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Table:
-    """Runs against the same runs trained again on another processor.
+    """Runs against the same runs trained again on another processor; as a yardstick, against those of another seed.
 
     Args:
         runs: the records.
         again: by the hash of a run, the probabilities that came out there.
     """
+
+    def changed(one: Outcome, other: Outcome) -> str:
+        both = one.correct.keys() & other.correct.keys()
+        count = sum(one.correct[name] != other.correct[name] for name in both)
+        return f"{count} of {len(both)}".replace(" ", FIXED_SPACE)
+
+    def farthest(one: Outcome, other: Outcome) -> str:
+        """Gains and losses of a fold partly cancel; by what is left, `lrar audit` judges."""
+        left: dict[int, float] = defaultdict(float)
+        for name, fold in one.fold.items():
+            left[fold] += other.correct[name] - one.correct[name]
+        return f"{max(left.values(), key=abs):+.0f}".replace("-", "−")
+
     body = []
     for row in runs.rows:
         here = [record for record in runs.of(row) if record.id in again]
         there = [dataclasses.replace(record, probabilities=again[record.id]) for record in here]
+        other = min({record.seed for record in runs.of(row)} - {record.seed for record in here}, default=None)
+        reseeded = [record for record in runs.of(row) if record.seed == other]
         for stream in SEEN:
-            first, second = (outcome(side, row=row, stream=stream) for side in (here, there))
+            first, second, third = (outcome(side, row=row, stream=stream) for side in (here, there, reseeded))
             if first is None or second is None:
                 continue
             difference, groups, clips = statistics.paired(second, first)
             low, high = (100 * end for end in statistics.bootstrap_interval(difference, groups))
-            changed = sum(first.correct[name] != second.correct[name] for name in clips)
             says = f"{ROW_NAMES[row]}, {stream}: {counted(len(clips), 'clip')}"
             body.append(
                 (
@@ -187,12 +201,15 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
                     f"{100 * second.accuracy:.1f}",
                     signed(100 * difference.mean()),
                     interval(low, high, sign=True),
-                    f"{changed} of {len(clips)}".replace(" ", FIXED_SPACE),
+                    changed(first, second),
+                    "–" if third is None else changed(first, third),
+                    farthest(first, second),
                 )
             )
     return Table(
-        caption=f"Accuracy in percent of the same runs on two processors, and clips that changed ({told_setting(runs)}).",
-        head=("row", "stream", "recorded", "again", "points", "95 % interval", "changed"),
+        caption=f"Accuracy in percent of the same runs on two processors; clips that changed, and that another seed changed; "
+        f"the largest difference on one fold, in clips ({told_setting(runs)}).",
+        head=("row", "stream", "recorded", "again", "points", "95 % interval", "changed", "by a seed", "on one fold"),
         body=tuple(body),
     )
 

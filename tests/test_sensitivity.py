@@ -72,14 +72,17 @@ def test_protocols_are_compared_at_the_seeds_that_both_have_everywhere():
 
 def test_the_same_runs_on_two_processors(tmp_path, monkeypatch):
     runs = two_seeds(tmp_path, monkeypatch)
-    first = [its for its in runs.of("plain") if its.seed == 0]
+    first = [its for row in ("plain", "sr") for its in runs.of(row) if its.seed == 0]
     again = {its.id: its.probabilities for its in first}
     same = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
-    assert same == ("50.0", "50.0", "+0.0", "[+0.0, +0.0]", "0 of 36")
+    assert same == ("50.0", "50.0", "+0.0", "[+0.0, +0.0]", "0 of 36", "0 of 36", "+0")
+    ours = cells(across_processors(runs, again), "our SR", "rgb")
+    assert ours[-3:-1] == ("0 of 36", "3 of 36"), "its other seed recognises 9 clips of a fold for 8"
     again[first[0].id] = make_record("plain", "rgb", 0, right=9, dataset="hmdb21").probabilities
+    again[first[1].id] = make_record("plain", "rgb", 1, right=4, dataset="hmdb21").probabilities
     changed = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
-    assert changed[:3] == ("50.0", "58.3", "+8.3")
-    assert changed[-1] == "3 of 36"
+    assert changed[:3] == ("50.0", "52.8", "+2.8")
+    assert changed[-3:] == ("5 of 36", "0 of 36", "+3"), "three clips gained on one fold, two lost on another"
     assert not across_processors(runs, {}).body
 
 
