@@ -11,7 +11,7 @@ import torch
 def instructions() -> str:
     """The widest instructions of the processor: `AVX512_BF16`, or as PyTorch names them (`AVX512`, `AVX2`, `DEFAULT`)."""
     widest = torch.backends.cpu.get_cpu_capability()
-    # The only place where PyTorch 2.6 tells it; a processor with AMX has these instructions as well.
+    # Private in PyTorch: a test notices if it goes. A processor with AMX has these instructions as well.
     return "AVX512_BF16" if widest == "AVX512" and torch.cpu._is_avx512_bf16_supported() else widest
 
 

@@ -169,9 +169,8 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
     """
 
     def changed(one: Outcome, other: Outcome) -> str:
-        both = one.correct.keys() & other.correct.keys()
-        count = sum(one.correct[name] != other.correct[name] for name in both)
-        return f"{count} of {len(both)}".replace(" ", FIXED_SPACE)
+        difference, *_ = statistics.paired(one, other)
+        return f"{np.count_nonzero(difference)} of {len(difference)}".replace(" ", FIXED_SPACE)
 
     def farthest(one: Outcome, other: Outcome) -> str:
         """Gains and losses of a fold partly cancel; by what is left, `lrar audit` judges."""
@@ -185,7 +184,8 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
         here = [record for record in runs.of(row) if record.id in again]
         there = [dataclasses.replace(record, probabilities=again[record.id]) for record in here]
         other = min({record.seed for record in runs.of(row)} - {record.seed for record in here}, default=None)
-        reseeded = [record for record in runs.of(row) if record.seed == other]
+        tested = {record.fold for record in here}
+        reseeded = [record for record in runs.of(row) if record.seed == other and record.fold in tested]
         for stream in SEEN:
             first, second, third = (outcome(side, row=row, stream=stream) for side in (here, there, reseeded))
             if first is None or second is None:
