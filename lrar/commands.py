@@ -204,8 +204,8 @@ def audit(arguments: argparse.Namespace) -> int:
             if not same:
                 changed.append(record)
             note = f", made by older code ({', '.join(older)})" if older else ""
-            if again.instructions != record.instructions:  # which rounds otherwise
-                note += f", on another processor ({record.instructions} then, {again.instructions} now)"
+            if again.processor != record.processor:  # which rounds otherwise
+                note += f", on another processor ({record.processor} then, {again.processor} now)"
             print(
                 f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}: recorded "
                 f"{int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}, "

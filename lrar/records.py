@@ -110,9 +110,11 @@ class Record:
         return told if self.provenance.get("bfloat16", True) else f"{told}, in float32"
 
     @property
-    def instructions(self) -> str:
-        """The widest instructions of the processor; not noted at first, when all had those for bfloat16, by their times."""
-        return self.provenance.get("instructions", "AVX512_BF16")
+    def processor(self) -> str:
+        """What it was computed on, and the widest instructions of that: on another one, runs round otherwise."""
+        named = ", ".join(self.provenance["machine"].split(", ")[1:-1])
+        # Not noted at first, when all processors computed in bfloat16, by the times of the runs.
+        return f"{named}, {self.provenance.get('instructions', 'AVX512_BF16')}"
 
     @property
     def correct(self) -> np.ndarray:

@@ -231,7 +231,7 @@ def cost(runs: Runs) -> Table:
             middle = Traced(f"{np.median(seconds):.1f}", row=row, says=f"{min(seconds):.1f} to {max(seconds):.1f} s")
             body.append((ROW_NAMES[row], str(len(seconds)), middle, f"{sum(seconds) / 60:.1f}"))
     return Table(
-        caption=f"Training time ({told_setting(runs)}; {', '.join(machines(runs)) or 'no records yet'}).",
+        caption=f"Training time ({told_setting(runs)}; {'; '.join(machines(runs)) or 'no records yet'}).",
         head=("row", "runs", "seconds a run, median", "minutes in all"),
         body=tuple(body),
     )

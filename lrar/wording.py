@@ -2,6 +2,7 @@
 
 import shlex
 import textwrap
+from collections import Counter
 
 import numpy as np
 
@@ -93,8 +94,11 @@ def told_p(value: float) -> str:
 
 
 def machines(runs: Runs) -> list[str]:
-    """The machines that made the records."""
-    return sorted({record.machine for record in runs.records})
+    """The machines that made the records, with the number of records of each where there are several."""
+    found = Counter(record.machine for record in runs.records)
+    if len(found) < 2:
+        return list(found)
+    return [f"{counted(count, 'record')} on {machine}" for machine, count in found.most_common()]
 
 
 def options(runs: Runs) -> str:

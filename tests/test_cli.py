@@ -353,14 +353,19 @@ def test_variables_hold_from_any_folder(capsys, folder, tmp_path, monkeypatch):
     assert (os.environ["LRAR_DATA"], os.environ["LRAR_CACHE"]) == (str(tmp_path), str(tmp_path / "kept"))
 
 
-def test_audit_on_another_processor_says_so(capsys, ixmas, tmp_path, trainings, monkeypatch):
+@pytest.mark.parametrize(
+    "name, instructions", [("AMD EPYC", "AVX512"), ("Intel(R) Xeon(R)", "AVX2")], ids=["instructions", "make"]
+)
+def test_audit_on_another_processor_says_so(capsys, ixmas, tmp_path, trainings, monkeypatch, name, instructions):
     records = ("--records", tmp_path / "records")
+    monkeypatch.setattr(provenance, "processor", lambda: "AMD EPYC")
     monkeypatch.setattr(provenance, "instructions", lambda: "AVX2")
     assert call(capsys, "run", "plain", *QUICK, *records)[0] == 0
     assert "another processor" not in call(capsys, "audit", *records)[1]
-    monkeypatch.setattr(provenance, "instructions", lambda: "AVX512")
+    monkeypatch.setattr(provenance, "processor", lambda: name)
+    monkeypatch.setattr(provenance, "instructions", lambda: instructions)
     code, out, _ = call(capsys, "audit", *records)
-    assert code == 0 and "on another processor (AVX2 then, AVX512 now)" in out
+    assert code == 0 and f"on another processor (AMD EPYC, AVX2 then, {name}, {instructions} now)" in out
 
 
 def test_audit_without_the_clips(capsys, ixmas, tmp_path, trainings, monkeypatch):

@@ -1,5 +1,7 @@
 """Tables say what the records hold, and what they do not hold yet."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_up import make_record, write_records
@@ -153,3 +155,15 @@ def test_each_line_is_told_by_both_its_ends(tmp_path, monkeypatch):
         store.write(make_record("nearest", "rgb", fold, right=right))
     runs = existing("ixmas6", profile="full", records=tmp_path)
     assert cells(tables.differences(runs, baseline="plain"), "nearest", "rgb")[2] == "contains 0"
+
+
+def test_machines_are_counted_where_there_are_several(runs, tmp_path):
+    assert wording.machines(runs) == ["abacus, 1 thread"]
+    count = len(runs.records)
+    other = dataclasses.replace(
+        make_record("all", "rgb", 0), provenance={"machine": "slide rule, 1 threads", "code": {}}
+    )
+    Store(tmp_path).write(other)
+    both = existing("ixmas6", profile="full", records=tmp_path, rows=runs.rows)
+    assert wording.machines(both) == [f"{count} records on abacus, 1 thread", "1 record on slide rule, 1 thread"]
+    assert "; 1 record on slide rule" in tables.cost(both).caption
