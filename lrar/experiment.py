@@ -79,6 +79,7 @@ class Recipe:
         frozen: the endpoint of I3D up to which its blocks stay as Kinetics-400 left them; None trains the whole network.
         views: where blocks are frozen, stored training views of each clip; see `lrar.views`.
         zoom: the smallest part of a picture's sides that such a view shows; None is all of it.
+        rows: of such a view; None is 112.
         parts: of a batch, one after the other where memory is short; batch norm sees one at a time. None is one.
     """
 
@@ -94,6 +95,7 @@ class Recipe:
     frozen: str | None = None
     views: int | None = None
     zoom: float | None = None
+    rows: int | None = None
     parts: int | None = None
 
 
@@ -174,12 +176,14 @@ class Experiment:
         if self.teacher is not None and self.teacher.stream != self.stream:
             raise ValueError("A teacher teaches its own stream.")
         if self.teacher is not None and _looks(self.teacher.recipe) != _looks(self.recipe):
-            raise ValueError("A teacher sees what its student sees: give both one frames, frozen, views and zoom.")
+            raise ValueError(
+                "A teacher sees what its student sees: give both one frames, frozen, views, zoom and rows."
+            )
 
 
 def _looks(recipe: Recipe) -> tuple:
     """What decides which part of a clip a network sees at a draw, besides the draw."""
-    return recipe.frames, recipe.frozen, recipe.views, recipe.zoom
+    return recipe.frames, recipe.frozen, recipe.views, recipe.zoom, recipe.rows
 
 
 Runnable = Experiment | SuperResolution

@@ -66,6 +66,16 @@ def student(source: str, *, attention: str = "mean", scale: int | None = None) -
 teacher = student("hr", attention="joint")
 
 
+def large_teacher(data: Data, stream: str, profile: Profile) -> Experiment:
+    """The teacher on twice the rows and twice the frames; it teaches nobody, for a student's maps are smaller."""
+    made = teacher(data, stream, profile)
+    rows = made.rows and 2 * made.rows
+    recipe = dataclasses.replace(
+        made.recipe, frames=2 * made.recipe.frames, rows=rows if made.recipe.frozen is not None else None
+    )
+    return dataclasses.replace(made, rows=rows, recipe=recipe)
+
+
 def changed(
     base: RowMaker, *, distillation: Distillation | None = None, attention: str = "mean", heads: int = 4
 ) -> RowMaker:
@@ -102,6 +112,7 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "teacher": teacher,
         "plain": student("bicubic"),
         "full": changed(student("sr"), distillation=DISTILLATIONS["all"], attention="joint"),
+        "large_teacher": large_teacher,
     },
     "super_resolution": {
         **{source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
@@ -125,7 +136,7 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = ("sr8", "heads1", "heads2", "heads8")
+EXTRA = ("large_teacher", "sr8", "heads1", "heads2", "heads8")
 
 # What each table shows, its baseline first.
 TABLES = {
@@ -133,7 +144,7 @@ TABLES = {
     "distillation": ("sr", "logit", "feature", "mean_feature", "attention_transfer", "all", "all_mean"),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "pixels": tuple(PIXEL_ROWS),
-    "full": ("plain", "sr", "all", "joint", "full", "teacher"),
+    "full": ("plain", "sr", "all", "joint", "full", "teacher", "large_teacher"),
 }
 
 

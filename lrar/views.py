@@ -27,13 +27,13 @@ from lrar.provenance import decided_by
 from lrar.streams import StoredViews, Stream
 from lrar.weights import I3D_FILE, known_sha256, weights_file
 
-ROWS = 112  # of a view, whatever the stream has: what the preparation scripts of the paper's year use
+ROWS = 112  # of a view where the recipe names none, whatever the stream has: as the preparation scripts of the paper's year
 BATCH = 8
 CHUNK = 6 * BATCH  # views between two writes: what a process that is killed loses
 
 
 def view(stream: Stream, clip: int, number: int, *, views: int, recipe: Recipe) -> torch.Tensor:
-    """One view of a clip as I3D takes it: `(C, T, 112, W)` in [-1, 1], W a multiple of 16.
+    """One view of a clip as I3D takes it: `(C, T, H, W)` in [-1, 1], H of the recipe, W a multiple of 16.
 
     Args:
         stream: frames or flow of all clips.
@@ -41,24 +41,25 @@ def view(stream: Stream, clip: int, number: int, *, views: int, recipe: Recipe) 
         number: which view: below `views` a random one, which shows part of the picture, perhaps mirrored; `views` the
             whole, `views + 1` its mirror image.
         views: how many random ones there are.
-        recipe: frames a clip, and the smallest part of the picture's sides.
+        recipe: frames a clip, rows of a view, and the smallest part of the picture's sides.
     """
+    rows = recipe.rows or ROWS
     generator = np.random.default_rng([clip, number])
-    part, flip, rows, columns = 1.0, number > views, 0.0, 0.0
+    part, flip, down, across = 1.0, number > views, 0.0, 0.0
     if number < views:
         part, flip = generator.uniform(recipe.zoom or 1.0, 1.0), generator.random() < 0.5
-        rows, columns = generator.uniform(part - 1, 1 - part, 2)  # of the part's centre; sides are -1 and 1
+        down, across = generator.uniform(part - 1, 1 - part, 2)  # of the part's centre; sides are -1 and 1
     times = segment_times(stream.lengths[clip], count=recipe.frames, generator=generator if number < views else None)
     frames = torch.from_numpy(stream[clip][times]).permute(0, 3, 1, 2).float()  # (T, C, h, w)
     height, width = frames.shape[2:]
-    size = (ROWS, 16 * round(ROWS * width / height / 16))
-    places = torch.tensor([[-part if flip else part, 0, columns], [0, part, rows]], dtype=torch.float32)
+    size = (rows, 16 * round(rows * width / height / 16))
+    places = torch.tensor([[-part if flip else part, 0, across], [0, part, down]], dtype=torch.float32)
     grid = F.affine_grid(places.expand(len(frames), 2, 3), (len(frames), 1, *size), align_corners=False)
-    seen = F.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=False)  # (T, C, 112, W)
+    seen = F.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=False)  # (T, C, H, W)
     if stream.is_flow:
         # Flow is in px, so it grows with the picture; mirrored, it goes the other way.
-        across, down = size[1] / (width * part), size[0] / (height * part)
-        seen = flow_input(seen * torch.tensor([-across if flip else across, down]).view(1, 2, 1, 1))
+        wider, taller = size[1] / (width * part), size[0] / (height * part)
+        seen = flow_input(seen * torch.tensor([-wider if flip else wider, taller]).view(1, 2, 1, 1))
     elif stream.frames.dtype == np.uint8:
         seen = rgb_input(seen / 255)
     return seen.transpose(0, 1)
@@ -77,7 +78,7 @@ def store_views(
     Args:
         stream: what the lower blocks see.
         wanted: pairs of clip and view number.
-        recipe: how many views, of how many frames, and up to which endpoint blocks are frozen.
+        recipe: how many views, of how many frames and rows, and up to which endpoint blocks are frozen.
         cache: the cache folder; by default `lrar.cache.cache_folder()`.
 
     Raises:
@@ -90,6 +91,7 @@ def store_views(
             code,
             known_sha256(I3D_FILE),
             recipe.frames,
+            recipe.rows or ROWS,
             recipe.zoom,
             recipe.views,
             recipe.frozen,

@@ -1,6 +1,7 @@
 """Studies: what they list, and that they survive company and sudden death."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -164,7 +165,10 @@ def test_hmdb_has_the_setting_of_the_paper():
     made = {row: STUDIES[ROWS[row]][row](data, "flow", profile) for row in rows_of("hmdb21")}
     assert set(made) == set(ROWS)
     assert {experiment.backbone for experiment in made.values()} == {"i3d"}
+    large = made.pop("large_teacher")
     assert {experiment.recipe for experiment in made.values()} == {setting("hmdb21").recipe}
+    assert (large.rows, large.recipe.rows, large.recipe.frames) == (224, 224, 32)
+    assert dataclasses.replace(large, rows=112, recipe=setting("hmdb21").recipe) == made["teacher"]
     assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
     assert (made["teacher"].rows, made["plain"].rows) == (112, None)

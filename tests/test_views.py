@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from small_experiments import RECIPE, student, teacher
 
 from lrar import backbones, provenance, views
@@ -73,6 +74,20 @@ def test_views_differ_and_come_again():
     assert across.max() - across.min() < 2 * 0.999  # a part of the picture
     whole, mirrored = (view(stream, 0, number, views=2, recipe=FROZEN) for number in (2, 3))
     torch.testing.assert_close(whole.flip(-1), mirrored, rtol=0, atol=1e-5)
+
+
+@needs_weights
+def test_a_view_has_the_rows_of_its_recipe(cache):
+    """Twice the rows show the same in twice the detail, and are kept apart from others."""
+    stream, large = stream_of_frames(ramp(112, 144)), replace(FROZEN, rows=224)
+    for number in range(4):
+        seen, larger = (view(stream, 1, number, views=2, recipe=recipe) for recipe in (FROZEN, large))
+        assert larger.shape == (3, 8, 224, 288)
+        torch.testing.assert_close(F.avg_pool2d(larger, 2), seen, rtol=0, atol=0.02)
+    for recipe, size in ((FROZEN, (7, 9)), (large, (14, 18)), (replace(FROZEN, rows=112), (7, 9))):
+        stored = store_views(stream, wanted=[(0, 2)], recipe=recipe)
+        assert stored.maps.shape == (2, 4, 832, 2, *size) and stored.maps[0, 2].any()
+    assert len(list(cache.glob("views/*"))) == 2, "112 rows are those that are meant where none are named"
 
 
 def test_mirrored_flow_changes_the_sign_of_u_and_grows_with_the_picture():
