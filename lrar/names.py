@@ -3,7 +3,7 @@
 # Names of rows for people. Distilled and attending students all see the frames of our SR.
 ROW_NAMES = {
     "teacher": "HR teacher",
-    "large_teacher": "HR teacher, 224 rows, 32 frames",
+    "large_teacher": "HR teacher, twice the rows and frames",
     "plain": "plain (bicubic)",
     "nearest": "nearest",
     "espcn": "ESPCN",
