@@ -16,6 +16,7 @@ SCRIPTS = {
     "backbones": ("backbones", "decoding", "degrade", "flow", "i3d", "streams"),
     "shared_sources": ("datasets/hmdb51", "protocols"),
     "another_processor": (*DECIDING_MODULES, "datasets/hmdb51", "datasets/ixmas", "i3d", "views"),
+    "two_processes": (*DECIDING_MODULES, "datasets/hmdb51", "i3d", "views"),
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
@@ -109,6 +110,25 @@ def full_size(records: Path) -> str:
     )
     head = ("step", "time", "own memory, GB", "mapped pages, GB")
     return Table(caption=caption, head=head, body=tuple(body)).directive() + "\n"
+
+
+def two_processes(records: Path) -> str:
+    """One sentence: how far the losses of a run that two processes share are from those of one."""
+    measured = measurement(records, "two_processes")
+    if measured is None:
+        return not_yet("two_processes")
+    losses = measured["losses"]
+    apart = {
+        name: max(abs(one - two) for one, two in zip(curves["one"], curves["two"], strict=True))
+        for name, curves in losses.items()
+    }
+    told = " and ".join(f"{distance:.4f} in {name}" for name, distance in apart.items())
+    curve = losses["float32"]["one"]
+    return (
+        f"On all {measured['clips']} training clips of a split of HMDB-21 (plain student, RGB, {len(curve)} epochs) two "
+        f"processes part from one by at most {told}, while the loss falls from {curve[0]:.2f} to {curve[-1]:.2f} "
+        f"({measured['provenance']['machine']}).\n"
+    )
 
 
 def not_yet(script: str) -> str:

@@ -74,13 +74,12 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "backbones.md": measured.backbones(Path(records)),
         "caches.md": measured.caches(Path(records)),
         "full_size.md": measured.full_size(Path(records)),
+        "two_processes.md": measured.two_processes(Path(records)),
         "processors.md": fragment(sensitivity.across_processors(runs, again)),
         "hmdb_processors.md": fragment(sensitivity.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
-        "hmdb_large_teacher.md": fragment(
-            tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB
-        ),
+        "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
             tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB

@@ -61,6 +61,18 @@ def test_full_size(tmp_path):
     assert table.count("7.25") == len(measured.FULL_SIZE)
 
 
+def test_two_processes(tmp_path):
+    assert "`python benchmarks/two_processes.py`" in measured.two_processes(tmp_path)
+    losses = {
+        "float32": {"one": [3.0, 2.0, 1.0], "two": [3.0, 2.00041, 1.0002]},
+        "bfloat16": {"one": [3.0, 2.0, 1.0], "two": [3.1, 1.8, 1.0]},
+    }
+    (tmp_path / "two_processes.json").write_text(json.dumps({"clips": 7, "losses": losses, "provenance": MACHINE}))
+    told = measured.two_processes(tmp_path)
+    assert "On all 7 training clips" in told and "3 epochs" in told and "from 3.00 to 1.00 (abacus)" in told
+    assert "at most 0.0004 in float32 and 0.2000 in bfloat16," in told
+
+
 def test_shared_sources(tmp_path, monkeypatch):
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
     write_records(tmp_path, {"plain": 6}, folds=3, dataset="hmdb21")
