@@ -3,7 +3,7 @@
     python benchmarks/two_processes.py
 
 The plain student, RGB, of the first official split with its whole recipe, in float32 and in the precision of the
-studies. Writes `book/records/two_processes.json`, the losses of each epoch, from which the book's page on running it
+studies. As a yardstick, by one process on two threads: there only the order of some sums differs. Writes `book/records/two_processes.json`, the losses of each epoch, from which the book's page on running it
 again draws.
 """
 
@@ -35,15 +35,19 @@ def student(precision: str) -> Experiment:
     return dataclasses.replace(task.experiment, recipe=recipe)
 
 
-def trained(precision: str, folder: str) -> Record:
+def trained(precision: str, folder: str, *, threads: int = 1) -> Record:
     """The record in a folder of its own, found or made."""
+    torch.set_num_threads(threads)
     return run(student(precision), store=Store(Path(folder) / precision))
 
 
 def main() -> None:
-    torch.set_num_threads(1)
     measured = {}
-    with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as shared:
+    with (
+        tempfile.TemporaryDirectory() as alone,
+        tempfile.TemporaryDirectory() as shared,
+        tempfile.TemporaryDirectory() as threaded,
+    ):
         for precision in PRECISIONS:
             one = trained(precision, alone)  # its stored views are there for the two
             subprocess.run(
@@ -52,7 +56,8 @@ def main() -> None:
             two = trained(precision, shared)
             if "2 processes" not in two.machine:
                 raise SystemExit(f"{precision}: was trained by {two.machine}, not by two processes.")
-            measured[precision] = {"one": one.losses, "two": two.losses}
+            threads = trained(precision, threaded, threads=2)
+            measured[precision] = {"one": one.losses, "two": two.losses, "threads": threads.losses}
     write_measurement("two_processes", {"clips": one.n_train, "losses": measured})
 
 

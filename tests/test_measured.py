@@ -63,14 +63,24 @@ def test_full_size(tmp_path):
 
 def test_two_processes(tmp_path):
     assert "`python benchmarks/two_processes.py`" in measured.two_processes(tmp_path)
+    machine = {"machine": "abacus, 1 threads"}
     losses = {
-        "float32": {"one": [3.0, 2.0, 1.0], "two": [3.0, 2.00041, 1.0002]},
-        "bfloat16": {"one": [3.0, 2.0, 1.0], "two": [3.1, 1.8, 1.0]},
+        "float32": {"one": [3.0, 2.0, 1.0], "two": [3.0, 2.00041, 1.0002], "threads": [3.0, 2.0, 1.05]},
+        "bfloat16": {"one": [3.0, 2.0, 1.0], "two": [3.1, 1.8, 1.0], "threads": [3.0, 2.0, 1.0]},
     }
-    (tmp_path / "two_processes.json").write_text(json.dumps({"clips": 7, "losses": losses, "provenance": MACHINE}))
+    (tmp_path / "two_processes.json").write_text(json.dumps({"clips": 7, "losses": losses, "provenance": machine}))
     told = measured.two_processes(tmp_path)
-    assert "On all 7 training clips" in told and "3 epochs" in told and "from 3.00 to 1.00 (abacus)" in told
-    assert "at most 0.0004 in float32 and 0.2000 in bfloat16," in told
+    assert (
+        "On all 7 training clips" in told
+        and "3 epochs" in told
+        and "from 3.00 to 1.00." in told
+        and told.endswith("(abacus).\n")
+    )
+    assert "by 0.0000 in float32 and 0.1000 in bfloat16 in the first epoch" in told
+    assert "at most 0.0004 in float32 and 0.2000 in bfloat16 in any" in told
+    assert (
+        "threads parts by 0.0000 in float32 and 0.0000 in bfloat16 in the first and at most 0.0500 in float32" in told
+    )
 
 
 def test_shared_sources(tmp_path, monkeypatch):
