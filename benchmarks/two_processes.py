@@ -3,8 +3,8 @@
     python benchmarks/two_processes.py
 
 The plain student, RGB, of the first official split with its whole recipe, in float32 and in the precision of the
-studies. As a yardstick, by one process on two threads: there only the order of some sums differs. Writes `book/records/two_processes.json`, the losses of each epoch, from which the book's page on running it
-again draws.
+studies. As a yardstick, by one process on two threads: there only the order of some sums differs. Writes
+`book/records/two_processes.json`, the losses of each epoch, from which the book's page on running it again draws.
 """
 
 import dataclasses

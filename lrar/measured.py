@@ -113,7 +113,7 @@ def full_size(records: Path) -> str:
 
 
 def two_processes(records: Path) -> str:
-    """One sentence: how far the losses of a run that two processes share are from those of one."""
+    """Two sentences: how far the losses of a run that two processes share are from those of one."""
     measured = measurement(records, "two_processes")
     if measured is None:
         return not_yet("two_processes")

@@ -1,9 +1,10 @@
 """Code that was changed without changing a result.
 
 `lrar audit --vouch` trains records of older code again. Where every probability comes out the same, `same_results.json`
-says that the newer code counts as the older. A run speaks for runs of its own kind alone: the same kind of data, the
-same stream, and no part that it lacks; for the modules of attention, of losses and of protocols, only for those that it
-has itself.
+says that the newer code counts as the older. Both must come from one kind of processor, so the older side may be a
+record of the same experiment that the older code made anew, in a folder of its own. A run speaks for runs of its own
+kind alone: the same kind of data, the same stream, and no part that it lacks; for the modules of attention, of losses
+and of protocols, only for those that it has itself.
 """
 
 import json
