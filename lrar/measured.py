@@ -124,7 +124,7 @@ def two_processes(records: Path) -> str:
             name: max(abs(one - two) for one, two in list(zip(curves["one"], curves[other], strict=True))[:epochs])
             for name, curves in losses.items()
         }
-        return " and ".join(f"{distance:.4f} in {name}" for name, distance in farthest.items())
+        return " and ".join(f"{distance:.5f} in {name}" for name, distance in farthest.items())
 
     curve = losses["float32"]["one"]
     return (

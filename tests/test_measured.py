@@ -65,7 +65,7 @@ def test_two_processes(tmp_path):
     assert "`python benchmarks/two_processes.py`" in measured.two_processes(tmp_path)
     machine = {"machine": "abacus, 1 threads"}
     losses = {
-        "float32": {"one": [3.0, 2.0, 1.0], "two": [3.0, 2.00041, 1.0002], "threads": [3.0, 2.0, 1.05]},
+        "float32": {"one": [3.0, 2.0, 1.0], "two": [3.0, 2.00041, 1.0002], "threads": [3.00005, 2.0, 1.05]},
         "bfloat16": {"one": [3.0, 2.0, 1.0], "two": [3.1, 1.8, 1.0], "threads": [3.0, 2.0, 1.0]},
     }
     (tmp_path / "two_processes.json").write_text(json.dumps({"clips": 7, "losses": losses, "provenance": machine}))
@@ -76,10 +76,11 @@ def test_two_processes(tmp_path):
         and "from 3.00 to 1.00." in told
         and told.endswith("(abacus).\n")
     )
-    assert "by 0.0000 in float32 and 0.1000 in bfloat16 in the first epoch" in told
-    assert "at most 0.0004 in float32 and 0.2000 in bfloat16 in any" in told
+    assert "by 0.00000 in float32 and 0.10000 in bfloat16 in the first epoch" in told
+    assert "at most 0.00041 in float32 and 0.20000 in bfloat16 in any" in told
     assert (
-        "threads parts by 0.0000 in float32 and 0.0000 in bfloat16 in the first and at most 0.0500 in float32" in told
+        "threads parts by 0.00005 in float32 and 0.00000 in bfloat16 in the first and at most 0.05000 in float32"
+        in told
     )
 
 
