@@ -80,6 +80,29 @@ def test_max_pool_by_hand(row, expected):
     assert MaxPool(kernel=(1, 1, 3), stride=(1, 1, 2))(x).flatten().tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [(1, 1), (3, 1), (2, 2), (3, 2)]
+)  # the network's windows, along one axis
+@pytest.mark.parametrize("size", range(1, 8))
+def test_max_pool_is_same_padding_with_zeros(size, kernel, stride):
+    x = torch.rand(2, 3, 4, 5, size)  # never below zero, as after a ReLU
+    window = {"kernel": (1, 1, kernel), "stride": (1, 1, stride)}
+    expected = torch.nn.functional.max_pool3d(pad_same(x, **window), *window.values())
+    assert torch.equal(MaxPool(**window)(x), expected)
+
+
+def test_max_pool_in_bfloat16_gives_the_same_maxima_and_float32_gradients():
+    pool = MaxPool(kernel=(3, 3, 3))
+    x = torch.rand(1, 2, 4, 6, 6).bfloat16().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = pool(x)
+        with torch.no_grad():
+            alone = pool(x)
+    assert pooled.dtype == torch.float32  # so that its gradients are summed in float32
+    assert alone.dtype == torch.bfloat16
+    assert torch.equal(pooled, alone.float())
+
+
 def test_first_convolution_by_hand():
     # A kernel of ones counts the ones under it. 8 entries, 2 zeros before, 3 after: windows start at -2, 0, 2, 4.
     unit = I3D(in_channels=1).Conv3d_1a_7x7
