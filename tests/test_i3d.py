@@ -80,9 +80,8 @@ def test_max_pool_by_hand(row, expected):
     assert MaxPool(kernel=(1, 1, 3), stride=(1, 1, 2))(x).flatten().tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride"), [(1, 1), (3, 1), (2, 2), (3, 2)]
-)  # the network's windows, along one axis
+# The network's windows, along one axis.
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("size", range(1, 8))
 def test_max_pool_is_same_padding_with_zeros(size, kernel, stride):
     x = torch.rand(2, 3, 4, 5, size)  # never below zero, as after a ReLU
@@ -91,7 +90,7 @@ def test_max_pool_is_same_padding_with_zeros(size, kernel, stride):
     assert torch.equal(MaxPool(**window)(x), expected)
 
 
-def test_max_pool_in_bfloat16_gives_the_same_maxima_and_float32_gradients():
+def test_max_pool_in_bfloat16_gives_the_same_maxima_and_float32_where_gradients_are_wanted():
     pool = MaxPool(kernel=(3, 3, 3))
     x = torch.rand(1, 2, 4, 6, 6).bfloat16().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
