@@ -4,7 +4,7 @@
 
 All networks see the same frames in one go, on all cores: I3D and the compact network of this project, R(2+1)D-18 and S3D of
 torchvision, in the precision and the memory layout that the studies use. What the caches save is measured on twenty clips of
-HMDB-21. Writes `book/records/backbones.json`, from which the book's cost page draws.
+HMDB-21. Writes `book/records/backbones.json`, from which the book's cost page draws. `gpu.py` measures the same networks on a GPU.
 """
 
 import os
@@ -57,30 +57,31 @@ class Classifier(nn.Module):
 
 def seconds(call: Callable[[], object]) -> float:
     """The median of some calls, after one that warms up."""
-    call()
     times = []
-    for _ in range(REPEATS):
+    for _ in range(1 + REPEATS):
         start = time.perf_counter()
         call()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # a call returns before a GPU has done it
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(times[1:])
 
 
-def cost(backbone: nn.Module, width: int, frames: torch.Tensor) -> dict[str, float]:
-    """Seconds a clip, forward and in training."""
-    model = Classifier(backbone, width).to(memory_format=torch.channels_last_3d)
-    frames = frames.contiguous(memory_format=torch.channels_last_3d)
-    labels = torch.arange(len(frames)) % CLASSES
+def cost(backbone: nn.Module, width: int, frames: torch.Tensor, where: torch.device) -> dict[str, float]:
+    """Seconds a clip, forward and in training; on a GPU also the most memory in training, in GB."""
+    model = Classifier(backbone, width).to(where, memory_format=torch.channels_last_3d)
+    frames = frames.to(where, memory_format=torch.channels_last_3d)
+    labels = torch.arange(len(frames), device=where) % CLASSES
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, fused=True)
 
     @torch.no_grad()
     def forward() -> None:
-        with in_bfloat16(CPU):
+        with in_bfloat16(where):
             model(frames)
 
     def train() -> None:
-        with in_bfloat16(CPU):
+        with in_bfloat16(where):
             scores = model(frames)
         optimiser.zero_grad(set_to_none=True)
         F.cross_entropy(scores.float(), labels).backward()
@@ -89,7 +90,13 @@ def cost(backbone: nn.Module, width: int, frames: torch.Tensor) -> dict[str, flo
     model.eval()
     passed = seconds(forward)
     model.train()
-    return {"forward": round(passed / len(frames), 4), "training": round(seconds(train) / len(frames), 4)}
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    trained_in = seconds(train)
+    memory = {"memory": round(torch.cuda.max_memory_allocated() / 1e9, 2)} if where.type == "cuda" else {}
+    # Four digits that count: a GPU needs less than a millisecond.
+    times = {"forward": passed / len(frames), "training": trained_in / len(frames)}
+    return {name: float(f"{value:.4g}") for name, value in times.items()} | memory
 
 
 def saved() -> dict[str, dict[str, float]]:
@@ -127,21 +134,27 @@ def saved() -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
-    torch.set_num_threads(os.cpu_count())
+def costs(where: torch.device, *, batch: int) -> list[dict]:
+    """What every network costs on frames of every size, one line each."""
     torch.manual_seed(0)
     frozen = setting("hmdb21").recipe.frozen
     lines = []
     for clip in CLIPS:
-        frames = torch.rand(BATCH, 3, *clip)
+        frames = torch.rand(batch, 3, *clip)
         for name, make in NETWORKS.items():
-            lines.append({"backbone": name, "clip": clip} | cost(*make(), frames))
+            lines.append({"backbone": name, "clip": clip} | cost(*make(), frames, where))
             print(lines[-1], flush=True)
         with torch.no_grad():
-            maps = I3D().eval()(frames, until=frozen)
-        lines.append({"backbone": f"i3d above {frozen}", "clip": clip} | cost(UpperI3D(frozen=frozen), 1024, maps))
+            maps = I3D().eval().to(where)(frames.to(where), until=frozen)
+        upper = UpperI3D(frozen=frozen)
+        lines.append({"backbone": f"i3d above {frozen}", "clip": clip} | cost(upper, 1024, maps, where))
         print(lines[-1], flush=True)
-    result = {"networks": lines, "caches": saved()}
+    return lines
+
+
+def main() -> None:
+    torch.set_num_threads(os.cpu_count())
+    result = {"networks": costs(CPU, batch=BATCH), "caches": saved()}
     write_measurement("backbones", result)
     print(result["caches"])
 

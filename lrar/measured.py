@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lrar.cache import atomic_write
+from lrar.names import ROW_NAMES
 from lrar.provenance import DECIDING_MODULES, provenance
-from lrar.records import COMMITTED, write_index
+from lrar.records import COMMITTED, Record, write_index
 from lrar.replay import Runs
+from lrar.settings import setting
 from lrar.table import Table
 
 # Script -> the modules that it measures. Each writes a file of its name beside the records.
@@ -17,11 +21,16 @@ SCRIPTS = {
     "shared_sources": ("datasets/hmdb51", "protocols"),
     "another_processor": (*DECIDING_MODULES, "datasets/hmdb51", "datasets/ixmas", "i3d", "views"),
     "two_processes": (*DECIDING_MODULES, "datasets/hmdb51", "i3d", "views"),
+    "gpu": (*DECIDING_MODULES, "datasets/hmdb51", "i3d", "views"),
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
 # Data set -> streams of the plain student of which `another_processor` trains the first seed again.
 AGAIN = {"ixmas6": ("rgb", "flow"), "hmdb21": ("rgb",)}
+
+# HMDB-51 as its authors publish it: clips in all, and in training in each official split; about so many frames a clip.
+WHOLE_HMDB51 = {"clips": 6766, "trained": 3570, "frames": 95}
+FRAME = 240 * 320 * 3  # bytes
 
 # What `full_size` times: words for it, and of what.
 FULL_SIZE = {
@@ -69,15 +78,20 @@ def one_fold(records: Path) -> str:
 def backbones(records: Path) -> str:
     """A table: what each backbone costs on the same frames."""
     measured = measurement(records, "backbones")
-    if measured is None:
-        return not_yet("backbones")
+    return networks(measured) if measured else not_yet("backbones")
+
+
+def networks(measured: dict[str, Any]) -> str:
+    """A table of what each backbone costs, and where memory was measured, the most that training took."""
+    memory = "memory" in measured["networks"][0]
     body = []
     for line in measured["networks"]:
         frames, rows, columns = line["clip"]
-        body.append(
-            (line["backbone"], f"{frames} x {rows}x{columns}", f"{line['forward']:.3f}", f"{line['training']:.3f}")
-        )
-    head = ("network", "frames", "forward, s a clip", "training, s a clip and epoch")
+        # Three digits that count: a GPU needs less than a millisecond a clip.
+        times = (np.format_float_positional(line[of], precision=3, fractional=False) for of in ("forward", "training"))
+        gigabytes = (f"{line['memory']:.1f}",) if memory else ()
+        body.append((line["backbone"], f"{frames} x {rows}x{columns}", *times, *gigabytes))
+    head = ("network", "frames", "forward, s a clip", "training, s a clip and epoch", *(("GB",) if memory else ()))
     return Table(caption=f"On {measured['provenance']['machine']}.", head=head, body=tuple(body)).directive() + "\n"
 
 
@@ -91,6 +105,64 @@ def caches(records: Path) -> str:
     )
     head = ("what is kept", "s a clip to make it", "MB a clip on disk")
     return Table(caption=f"HMDB-21, {measured['provenance']['machine']}.", head=head, body=body).directive() + "\n"
+
+
+def whole_hmdb51(records: Path, runs: Runs) -> str:
+    """A table: what all of HMDB-51 would take, reckoned by the number of clips and frames from what HMDB-21 took.
+
+    Args:
+        records: the folder of the measurements.
+        runs: the records of HMDB-21.
+    """
+    measured = measurement(records, "backbones")
+    if measured is None:
+        return not_yet("backbones")
+    views = setting(runs.dataset).recipe.views + 2  # and the whole clip and its mirror image, for testing
+    longer = WHOLE_HMDB51["frames"] / (measured["caches"]["decoded frames"]["bytes"] / FRAME)
+    body = []
+    for name, line in measured["caches"].items():
+        maps = name.startswith("I3D")  # of as many frames however long a clip is
+        times = WHOLE_HMDB51["clips"] * (views if maps else longer)
+        title = f"{name}, {views} views" if maps else name
+        body.append((title, f"{line['made'] * times / 3600:.1f}", f"{line['bytes'] * times / 1e9:.1f}"))
+
+    def hours(records: list[Record]) -> list[float]:
+        """Of training, each run by itself."""
+        return [its.train_seconds / its.n_train * WHOLE_HMDB51["trained"] / 3600 for its in records]
+
+    for row in ("plain", "full"):
+        if trained := hours(runs.of(row)):
+            body.append((f"training, one run: {ROW_NAMES[row]}", f"{np.median(trained):.1f}", "–"))
+    if every := hours([record for record in runs.records if record.row != "own"]):
+        body.append((f"training, all {len(every)} runs that HMDB-21 has", f"{sum(every):.0f}", "–"))
+    caption = (
+        f"All of HMDB-51, **not run**: reckoned from HMDB-21 for {WHOLE_HMDB51['clips']:,} clips of {WHOLE_HMDB51['frames']} "
+        f"frames, {WHOLE_HMDB51['trained']:,} of them in training ({measured['provenance']['machine']}; training on one thread, as the records have it)."
+    )
+    return Table(caption=caption, head=("step", "hours", "GB on disk"), body=tuple(body)).directive() + "\n"
+
+
+def gpu(measured: dict[str, Any], runs: Runs) -> str:
+    """Two sentences: what runs took on a GPU, and whether they repeat there.
+
+    Args:
+        measured: what `benchmarks/gpu.py` has written.
+        runs: the records of the same data set.
+    """
+    recorded = {record.id: record for record in runs.records if record.id in measured["seconds"]}
+    there = np.median([measured["seconds"][its] for its in recorded])
+    here = np.median([record.train_seconds for record in recorded.values()])
+    changed, tests = 0, 0
+    for its, probabilities in measured["twice"].items():
+        first, second = (np.argmax(table, axis=1) for table in (measured["probabilities"][its], probabilities))
+        right = np.array(recorded[its].labels)
+        changed += np.count_nonzero((first == right) != (second == right))
+        tests += len(right)
+    return (
+        f"{len(recorded)} runs and the networks that they need took {measured['minutes']:.0f} minutes from empty caches, "
+        f"{measured['workers']} at once ({measured['provenance']['machine']}); one was trained in {there:.0f} s (median), "
+        f"where the records have {here:.0f} s. The plain RGB student, trained twice on that GPU: {changed} of {tests} clips changed.\n"
+    )
 
 
 def full_size(records: Path) -> str:

@@ -74,6 +74,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "backbones.md": measured.backbones(Path(records)),
         "caches.md": measured.caches(Path(records)),
         "full_size.md": measured.full_size(Path(records)),
+        "whole_hmdb51.md": measured.whole_hmdb51(Path(records), hmdb),
+        "gpu.md": on_gpu(Path(records), hmdb),
         "two_processes.md": measured.two_processes(Path(records)),
         "processors.md": fragment(sensitivity.across_processors(runs, again)),
         "hmdb_processors.md": fragment(sensitivity.across_processors(hmdb, again), HMDB),
@@ -147,6 +149,15 @@ def of_one(runs: Runs, *, data: str, shared: Mapping[int, Collection[str]]) -> d
 def fragment(table: Table, dataset: str = DATASET) -> str:
     """A table with its caption, as Markdown; its numbers lead to their runs. Says so where it has no line."""
     return table.directive(address=on_page(dataset)) + "\n" if table.body else f"{NO_RUN}\n"
+
+
+def on_gpu(records: Path, runs: Runs) -> str:
+    """What came out on a GPU, run by run against the records, and what it costs there."""
+    found = measured.measurement(records, "gpu")
+    if found is None:
+        return measured.not_yet("gpu")
+    again = fragment(sensitivity.across_processors(runs, found["probabilities"]), runs.dataset)
+    return "\n".join((measured.gpu(found, runs), again, measured.networks(found)))
 
 
 def accuracies(runs: Runs, study: str, *, data: str) -> str:

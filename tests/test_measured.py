@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from made_up import write_records
+from made_up import make_record, write_records
 
 from lrar import measured
 from lrar.datasets import available, load_clip_set
@@ -48,6 +48,58 @@ def test_backbones_and_caches(tmp_path):
         "s a clip to make it": "0.2500",
         "MB a clip on disk": "21.00",
     }
+
+
+def test_networks_on_a_gpu_with_their_memory():
+    line = {"backbone": "i3d", "clip": [16, 112, 144], "forward": 0.00012345, "training": 1.2345, "memory": 7.06}
+    assert cells(measured.networks({"networks": [line], "provenance": MACHINE})) == {
+        "network": "i3d",
+        "frames": "16 x 112x144",
+        "forward, s a clip": "0.000123",
+        "training, s a clip and epoch": "1.23",
+        "GB": "7.1",
+    }
+
+
+def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
+    """Clips of 19 frames: all of HMDB-51 has five times as many in each. Runs of 30 s on 108 clips."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "full": 8}, folds=3, dataset="hmdb21")
+    runs = existing("hmdb21", profile="full", records=tmp_path)
+    assert "`python benchmarks/backbones.py`" in measured.whole_hmdb51(tmp_path, runs)
+    caches = {
+        "decoded frames": {"made": 3600 / 6766, "bytes": 19 * 240 * 320 * 3},
+        "I3D's maps at Mixed_4d": {"made": 3600 / 6766, "bytes": 1_000_000},
+    }
+    (tmp_path / "backbones.json").write_text(json.dumps({"networks": [], "caches": caches, "provenance": MACHINE}))
+    table = measured.whole_hmdb51(tmp_path, runs)
+    assert "**not run**" in table and "abacus" in table
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
+    one = f"{30 / 108 * 3570 / 3600:.1f}"
+    assert lines[2:] == [
+        ["decoded frames", "5.0", "148.1"],
+        ["I3D's maps at Mixed_4d, 6 views", "6.0", "40.6"],
+        ["training, one run: plain (bicubic)", one, "–"],
+        ["training, one run: full system", one, "–"],
+        ["training, all 12 runs that HMDB-21 has", "3", "–"],
+    ]
+
+
+def test_runs_on_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "sr": 7}, folds=3, dataset="hmdb21")
+    runs = existing("hmdb21", profile="full", records=tmp_path)
+    plain = [record for record in runs.of("plain") if record.stream == "rgb"]
+    seconds = {record.id: 2.0 for record in plain}
+    same = {record.id: record.probabilities for record in plain}
+    one_less = {**same, plain[0].id: make_record("plain", "rgb", 0, right=5, dataset="hmdb21").probabilities}
+    found = {"workers": 16, "minutes": 4.2, "seconds": seconds, "probabilities": same, "twice": one_less}
+    told = measured.gpu(found | {"provenance": MACHINE}, runs)
+    assert told.startswith(
+        "3 runs and the networks that they need took 4 minutes from empty caches, 16 at once (abacus)"
+    )
+    assert "in 2 s (median), where the records have 30 s" in told
+    assert "1 of 36 clips changed" in told
 
 
 def test_full_size(tmp_path):
