@@ -13,7 +13,8 @@ from pathlib import Path
 from dask.system import CPU_COUNT
 from tqdm import tqdm
 
-from lrar.measured import AGAIN, write_measurement
+from lrar.elsewhere import AGAIN
+from lrar.measured import write_measurement
 from lrar.scheduling import run_study
 from lrar.settings import PROFILES
 from lrar.studies import tasks

@@ -25,9 +25,6 @@ SCRIPTS = {
     "full_size": ("decoding", "degrade", "draws", "streams", "super_resolution", "training", "videos"),
 }
 
-# Data set -> streams of the plain student of which `another_processor` trains the first seed again.
-AGAIN = {"ixmas6": ("rgb", "flow"), "hmdb21": ("rgb",)}
-
 # HMDB-51 as its authors publish it: clips in all, and in training in each official split; about so many frames a clip.
 WHOLE_HMDB51 = {"clips": 6766, "trained": 3570, "frames": 95}
 FRAME = 240 * 320 * 3  # bytes
@@ -142,29 +139,6 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
     return Table(caption=caption, head=("step", "hours", "GB on disk"), body=tuple(body)).directive() + "\n"
 
 
-def gpu(measured: dict[str, Any], runs: Runs) -> str:
-    """Two sentences: what runs took on a GPU, and whether they repeat there.
-
-    Args:
-        measured: what `benchmarks/gpu.py` has written.
-        runs: the records of the same data set.
-    """
-    recorded = {record.id: record for record in runs.records if record.id in measured["seconds"]}
-    there = np.median([measured["seconds"][its] for its in recorded])
-    here = np.median([record.train_seconds for record in recorded.values()])
-    changed, tests = 0, 0
-    for its, probabilities in measured["twice"].items():
-        first, second = (np.argmax(table, axis=1) for table in (measured["probabilities"][its], probabilities))
-        right = np.array(recorded[its].labels)
-        changed += np.count_nonzero((first == right) != (second == right))
-        tests += len(right)
-    return (
-        f"{len(recorded)} runs and the networks that they need took {measured['minutes']:.0f} minutes from empty caches, "
-        f"{measured['workers']} at once ({measured['provenance']['machine']}); one was trained in {there:.0f} s (median), "
-        f"where the records have {here:.0f} s. The plain RGB student, trained twice on that GPU: {changed} of {tests} clips changed.\n"
-    )
-
-
 def full_size(records: Path) -> str:
     """A table: a set as large as all of HMDB-51 on its way through the caches."""
     measured = measurement(records, "full_size")
@@ -219,12 +193,6 @@ def shared_sources(records: Path, runs: Runs) -> dict[int, list[str]]:
     if measured is None or {record.fingerprint for record in runs.records} != {measured["fingerprint"]}:
         return {}
     return dict(enumerate(measured["clips"]))
-
-
-def again(records: Path) -> dict[str, list[list[float]]]:
-    """The probabilities of runs that were trained again on another processor, by the hash of the run."""
-    measured = measurement(records, "another_processor")
-    return measured["probabilities"] if measured else {}
 
 
 def told_shared_sources(records: Path, runs: Runs) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-from lrar import figures, literature, measured, sensitivity, tables, wording
+from lrar import elsewhere, figures, literature, measured, sensitivity, tables, wording
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
 from lrar.experiment import Data
@@ -64,7 +64,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     at_random = existing(DATASET, profile="full", records=records, rows=TWO_PROTOCOLS, protocol="random")
     hmdb = existing(HMDB, profile="full", records=records)
     shared = measured.shared_sources(Path(records), hmdb)
-    again = measured.again(Path(records))
+    again = elsewhere.again(Path(records))
     contents: dict[str, str | Image] = {
         "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",), stated=False),
         "hmdb_headline.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), streams=("both",)),
@@ -77,8 +77,8 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "whole_hmdb51.md": measured.whole_hmdb51(Path(records), hmdb),
         "gpu.md": on_gpu(Path(records), hmdb),
         "two_processes.md": measured.two_processes(Path(records)),
-        "processors.md": fragment(sensitivity.across_processors(runs, again)),
-        "hmdb_processors.md": fragment(sensitivity.across_processors(hmdb, again), HMDB),
+        "processors.md": fragment(elsewhere.across_processors(runs, again)),
+        "hmdb_processors.md": fragment(elsewhere.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
@@ -156,8 +156,8 @@ def on_gpu(records: Path, runs: Runs) -> str:
     found = measured.measurement(records, "gpu")
     if found is None:
         return measured.not_yet("gpu")
-    again = fragment(sensitivity.across_processors(runs, found["probabilities"]), runs.dataset)
-    return "\n".join((measured.gpu(found, runs), again, measured.networks(found)))
+    again = fragment(elsewhere.across_processors(runs, found["probabilities"]), runs.dataset)
+    return "\n".join((elsewhere.on_gpu(found, runs), again, measured.networks(found)))
 
 
 def accuracies(runs: Runs, study: str, *, data: str) -> str:

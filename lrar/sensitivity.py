@@ -160,60 +160,6 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
     )
 
 
-def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Table:
-    """Runs against the same runs trained again on another processor; as a yardstick, against those of another seed.
-
-    Args:
-        runs: the records.
-        again: by the hash of a run, the probabilities that came out there.
-    """
-
-    def changed(one: Outcome, other: Outcome) -> str:
-        difference, *_ = statistics.paired(one, other)
-        return f"{np.count_nonzero(difference)} of {len(difference)}".replace(" ", FIXED_SPACE)
-
-    def farthest(one: Outcome, other: Outcome) -> str:
-        """Gains and losses of a fold partly cancel; by what is left, `lrar audit` judges."""
-        left: dict[int, float] = defaultdict(float)
-        for name, fold in one.fold.items():
-            left[fold] += other.correct[name] - one.correct[name]
-        return f"{max(left.values(), key=abs):+.0f}".replace("-", "−")
-
-    body = []
-    for row in runs.rows:
-        here = [record for record in runs.of(row) if record.id in again]
-        there = [dataclasses.replace(record, probabilities=again[record.id]) for record in here]
-        other = min({record.seed for record in runs.of(row)} - {record.seed for record in here}, default=None)
-        tested = {record.fold for record in here}
-        reseeded = [record for record in runs.of(row) if record.seed == other and record.fold in tested]
-        for stream in SEEN:
-            first, second, third = (outcome(side, row=row, stream=stream) for side in (here, there, reseeded))
-            if first is None or second is None:
-                continue
-            difference, groups, clips = statistics.paired(second, first)
-            low, high = (100 * end for end in statistics.bootstrap_interval(difference, groups))
-            says = f"{ROW_NAMES[row]}, {stream}: {counted(len(clips), 'clip')}"
-            body.append(
-                (
-                    ROW_NAMES[row],
-                    stream,
-                    Traced(f"{100 * first.accuracy:.1f}", row=row, says=says),
-                    f"{100 * second.accuracy:.1f}",
-                    signed(100 * difference.mean()),
-                    interval(low, high, sign=True),
-                    changed(first, second),
-                    "–" if third is None else changed(first, third),
-                    farthest(first, second),
-                )
-            )
-    return Table(
-        caption=f"Accuracy in percent of the same runs on two processors; clips that changed, and that another seed changed; "
-        f"the largest difference on one fold, in clips ({told_setting(runs)}).",
-        head=("row", "stream", "recorded", "again", "points", "95 % interval", "changed", "by a seed", "on one fold"),
-        body=tuple(body),
-    )
-
-
 def sources_on_both_sides(clip_set: ClipSet, protocol: str) -> list[list[str]]:
     """Test clips whose source video training saw too, in clips of another class.
 

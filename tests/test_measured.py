@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from made_up import make_record, write_records
+from made_up import write_records
 
 from lrar import measured
 from lrar.datasets import available, load_clip_set
@@ -83,23 +83,6 @@ def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
         ["training, one run: full system", one, "–"],
         ["training, all 12 runs that HMDB-21 has", "3", "–"],
     ]
-
-
-def test_runs_on_a_gpu(tmp_path, monkeypatch):
-    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    write_records(tmp_path, {"plain": 6, "sr": 7}, folds=3, dataset="hmdb21")
-    runs = existing("hmdb21", profile="full", records=tmp_path)
-    plain = [record for record in runs.of("plain") if record.stream == "rgb"]
-    seconds = {record.id: 2.0 for record in plain}
-    same = {record.id: record.probabilities for record in plain}
-    one_less = {**same, plain[0].id: make_record("plain", "rgb", 0, right=5, dataset="hmdb21").probabilities}
-    found = {"workers": 16, "minutes": 4.2, "seconds": seconds, "probabilities": same, "twice": one_less}
-    told = measured.gpu(found | {"provenance": MACHINE}, runs)
-    assert told.startswith(
-        "3 runs and the networks that they need took 4 minutes from empty caches, 16 at once (abacus)"
-    )
-    assert "in 2 s (median), where the records have 30 s" in told
-    assert "1 of 36 clips changed" in told
 
 
 def test_full_size(tmp_path):

@@ -13,7 +13,6 @@ from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
 from lrar.sensitivity import (
-    across_processors,
     across_protocols,
     between_seeds,
     by_clip,
@@ -68,22 +67,6 @@ def test_protocols_are_compared_at_the_seeds_that_both_have_everywhere():
     assert seeds_of_both((actor, random), row="new", stream="flow") == set()
     flow = [record("new", "11", stream="flow", seed=0, fold=fold) for fold in (0, 1)]
     assert seeds_of_both((actor + flow, actor + flow), row="new", stream="both") == {0}
-
-
-def test_the_same_runs_on_two_processors(tmp_path, monkeypatch):
-    runs = two_seeds(tmp_path, monkeypatch)
-    first = [its for row in ("plain", "sr") for its in runs.of(row) if its.seed == 0]
-    again = {its.id: its.probabilities for its in first}
-    same = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
-    assert same == ("50.0", "50.0", "+0.0", "[+0.0, +0.0]", "0 of 36", "0 of 36", "+0")
-    ours = cells(across_processors(runs, again), "our SR", "rgb")
-    assert ours[-3:-1] == ("0 of 36", "3 of 36"), "its other seed recognises 9 clips of a fold for 8"
-    again[first[0].id] = make_record("plain", "rgb", 0, right=9, dataset="hmdb21").probabilities
-    again[first[1].id] = make_record("plain", "rgb", 1, right=4, dataset="hmdb21").probabilities
-    changed = cells(across_processors(runs, again), "plain (bicubic)", "rgb")
-    assert changed[:3] == ("50.0", "52.8", "+2.8")
-    assert changed[-3:] == ("5 of 36", "0 of 36", "+3"), "three clips gained on one fold, two lost on another"
-    assert not across_processors(runs, {}).body
 
 
 def test_each_seed_by_itself(tmp_path, monkeypatch):
