@@ -12,6 +12,7 @@ from lrar import statistics
 from lrar.measured import measurement
 from lrar.names import ROW_NAMES
 from lrar.pooling import Outcome, outcome
+from lrar.provenance import told_machine
 from lrar.replay import Runs
 from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
 from lrar.tables import SEEN
@@ -94,13 +95,13 @@ def on_gpu(measured: dict[str, Any], runs: Runs) -> str:
     there = np.median([measured["seconds"][its] for its in recorded])
     here = np.median([record.train_seconds for record in recorded.values()])
     changed, tests = 0, 0
-    for its, probabilities in measured["twice"].items():
-        first, second = (np.argmax(table, axis=1) for table in (measured["probabilities"][its], probabilities))
+    for its in measured["twice"].keys() & recorded.keys():
+        first, second = (np.argmax(measured[table][its], axis=1) for table in ("probabilities", "twice"))
         right = np.array(recorded[its].labels)
         changed += np.count_nonzero((first == right) != (second == right))
         tests += len(right)
     return (
         f"{len(recorded)} runs and the networks that they need took {measured['minutes']:.0f} minutes from empty caches, "
-        f"{measured['workers']} at once ({measured['provenance']['machine']}); one was trained in {there:.0f} s (median), "
+        f"{measured['workers']} at once ({told_machine(measured['provenance'])}); one was trained in {there:.0f} s (median), "
         f"where the records have {here:.0f} s. The plain RGB student, trained twice on that GPU: {changed} of {tests} clips changed.\n"
     )

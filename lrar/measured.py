@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lrar.cache import atomic_write
+from lrar.experiment import from_dict
 from lrar.names import ROW_NAMES
-from lrar.provenance import DECIDING_MODULES, provenance
+from lrar.provenance import DECIDING_MODULES, provenance, told_machine
 from lrar.records import COMMITTED, Record, write_index
 from lrar.replay import Runs
 from lrar.settings import setting
@@ -68,7 +69,7 @@ def one_fold(records: Path) -> str:
         f"{measured['clips']} clips, {measured['epochs']} epochs, one stream: **{measured['seconds']:.1f} s** from an "
         f"empty cache to the written record, {measured['of_which_training']:.1f} s of it training. The plain loop, which "
         f"decodes each clip whenever it needs it, takes {measured['plain_seconds']:.1f} s, "
-        f"{measured['ratio']:.1f} times as long ({measured['provenance']['machine']}).\n"
+        f"{measured['ratio']:.1f} times as long ({told_machine(measured['provenance'])}).\n"
     )
 
 
@@ -89,7 +90,7 @@ def networks(measured: dict[str, Any]) -> str:
         gigabytes = (f"{line['memory']:.1f}",) if memory else ()
         body.append((line["backbone"], f"{frames} x {rows}x{columns}", *times, *gigabytes))
     head = ("network", "frames", "forward, s a clip", "training, s a clip and epoch", *(("GB",) if memory else ()))
-    return Table(caption=f"On {measured['provenance']['machine']}.", head=head, body=tuple(body)).directive() + "\n"
+    return Table(caption=f"On {told_machine(measured['provenance'])}.", head=head, body=tuple(body)).directive() + "\n"
 
 
 def caches(records: Path) -> str:
@@ -101,7 +102,7 @@ def caches(records: Path) -> str:
         (name, f"{line['made']:.4f}", f"{line['bytes'] / 1e6:.2f}") for name, line in measured["caches"].items()
     )
     head = ("what is kept", "s a clip to make it", "MB a clip on disk")
-    return Table(caption=f"HMDB-21, {measured['provenance']['machine']}.", head=head, body=body).directive() + "\n"
+    return Table(caption=f"HMDB-21, {told_machine(measured['provenance'])}.", head=head, body=body).directive() + "\n"
 
 
 def whole_hmdb51(records: Path, runs: Runs) -> str:
@@ -121,6 +122,7 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
         maps = name.startswith("I3D")  # of as many frames however long a clip is
         times = WHOLE_HMDB51["clips"] * (views if maps else longer)
         title = f"{name}, {views} views" if maps else name
+        title += "" if name == "decoded frames" else ", of one kind"
         body.append((title, f"{line['made'] * times / 3600:.1f}", f"{line['bytes'] * times / 1e9:.1f}"))
 
     def hours(records: list[Record]) -> list[float]:
@@ -130,13 +132,23 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
     for row in ("plain", "full"):
         if trained := hours(runs.of(row)):
             body.append((f"training, one run: {ROW_NAMES[row]}", f"{np.median(trained):.1f}", "–"))
-    if every := hours([record for record in runs.records if record.row != "own"]):
+    if every := hours([record for record in runs.records if record.probabilities]):
         body.append((f"training, all {len(every)} runs that HMDB-21 has", f"{sum(every):.0f}", "–"))
+    kinds = len({_seen_by(record) for record in runs.records if record.probabilities})
     caption = (
         f"All of HMDB-51, **not run**: reckoned from HMDB-21 for {WHOLE_HMDB51['clips']:,} clips of {WHOLE_HMDB51['frames']} "
-        f"frames, {WHOLE_HMDB51['trained']:,} of them in training ({measured['provenance']['machine']}; training on one thread, as the records have it)."
+        f"frames, {WHOLE_HMDB51['trained']:,} of them in training ({told_machine(measured['provenance'])}; training on one thread, as the records have it). "
+        f"*One kind* is what one stream sees of one source of frames; the runs of HMDB-21 have {kinds} kinds, ours one in each split."
     )
     return Table(caption=caption, head=("step", "hours", "GB on disk"), body=tuple(body)).directive() + "\n"
+
+
+def _seen_by(record: Record) -> tuple:
+    """What decides the frames of a run and, where they are stored, its maps."""
+    its = from_dict(record.experiment)
+    frames = its.source, its.stream, its.flow_method, its.super_resolution, its.rows, its.enlarge
+    looks = its.recipe.frames, its.recipe.frozen, its.recipe.views, its.recipe.zoom, its.recipe.rows
+    return *frames, its.data.kernel, its.data.shrink, *looks
 
 
 def full_size(records: Path) -> str:
@@ -152,7 +164,7 @@ def full_size(records: Path) -> str:
     rows, columns = measured["size"]
     caption = (
         f"{measured['clips']} made-up clips of {measured['frames']} frames of {rows}x{columns} in colour, one "
-        f"thread, at most {measured['limit']:g} GB of its own ({measured['provenance']['machine']})."
+        f"thread, allowed {measured['limit']:g} GB of memory of its own ({told_machine(measured['provenance'])})."
     )
     head = ("step", "time", "own memory, GB", "mapped pages, GB")
     return Table(caption=caption, head=head, body=tuple(body)).directive() + "\n"

@@ -29,7 +29,7 @@ HMDB = "hmdb21"  # part of the paper's own data set, and with room for improveme
 TWO_PROTOCOLS = ("plain", "full", "teacher")  # rows that were run on random clips too
 
 
-NO_RUN = "No run of this study exists yet."
+NO_RUN = "No run of this exists yet."
 
 # Where each claim is told: its page and its chapter.
 PAGES = {
@@ -266,13 +266,13 @@ def room(runs: Runs) -> str:
         return ""
     alone = "" if rgb is None else f", RGB alone {signed(rgb.difference)} {interval(rgb.low, rgb.high, sign=True)}"
     text = (
-        "Room for improvement: the teacher, which sees high resolution, leads the plain student by "
+        "Room for improvement, the teacher, which sees high resolution, less the plain student: "
         f"{signed(both.difference)} points {interval(both.low, both.high, sign=True)}, both streams{alone}. "
         "It has joint attention too, which the plain student lacks."
     )
     if both.low <= 0 <= both.high:
         text += (
-            " The interval of both contains 0: no advantage of the teacher was measured on these clips, and neither "
+            " The interval of both streams contains 0: no advantage of the teacher was measured on these clips, and neither "
             "*inconclusive* nor *contradicted* here says much about the method."
         )
     return f"{text}\n"
@@ -286,7 +286,7 @@ def total(runs: Runs) -> str:
     hours = sum(record.train_seconds for record in runs.records) / 3600
     return (
         f"{len(recognizers)} runs and {len(runs.records) - len(recognizers)} super-resolution networks took "
-        f"{hours:.1f} hours of training in all, measured in each run, with what held it up ({'; '.join(wording.machines(runs))}).\n"
+        f"{hours:.1f} hours of training in all, measured in each run, waiting included ({'; '.join(wording.machines(runs))}).\n"
     )
 
 

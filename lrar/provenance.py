@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import platform
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,16 @@ def provenance() -> dict[str, Any]:
         "libraries": libraries(),
         "code": code_digest(),
     }
+
+
+def told_machine(made: dict[str, Any]) -> str:
+    """Where something was made, as people say it, and in which precision, where that is not what most was made in.
+
+    Args:
+        made: what `provenance` gave then.
+    """
+    told = re.sub(r", 1 threads$", ", 1 thread", made["machine"])
+    return told if made.get("bfloat16", True) else f"{told}, in float32"
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from filelock import FileLock
 from lrar.cache import atomic_write, cache_folder
 from lrar.clips import DataError
 from lrar.places import BOOK
+from lrar.provenance import told_machine
 
 COMMITTED = BOOK / "records"  # those of the book
 MANIFEST = "manifest.json"
@@ -106,8 +106,7 @@ class Record:
     @property
     def machine(self) -> str:
         """Where it was run, as people say it, and in which precision, where that is not what most were run in."""
-        told = re.sub(r", 1 threads$", ", 1 thread", self.provenance["machine"])
-        return told if self.provenance.get("bfloat16", True) else f"{told}, in float32"
+        return told_machine(self.provenance)
 
     @property
     def processor(self) -> str:

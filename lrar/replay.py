@@ -22,7 +22,17 @@ from lrar.records import Record, Store, kept_as
 from lrar.running import load_data, weights_path
 from lrar.scheduling import run_study
 from lrar.settings import PROFILES, Profile, setting
-from lrar.studies import ROWS, STUDIES, data_of, has_weights, rows_of, seeds_of, super_resolution, tasks
+from lrar.studies import (
+    NETWORKS,
+    ROWS,
+    STREAMS,
+    STUDIES,
+    data_of,
+    has_weights,
+    rows_of,
+    seeds_of,
+    tasks,
+)
 
 NO_PICTURES = (
     "No frames are shown here: they are drawn where the clips lie on the machine\n"
@@ -107,7 +117,7 @@ def existing(
         record
         for record in Store(Path(records)).records(kept_as(dataset))
         if record.experiment["data"]["dataset"] == dataset
-        and record.row in (*rows, "own")
+        and record.row in (*rows, *networks_of(rows))
         and means_today(record, settings, protocol)
     )
     return Runs(
@@ -120,12 +130,18 @@ def existing(
     )
 
 
+def networks_of(rows: Iterable[str]) -> list[str]:
+    """The super-resolution networks behind some rows: ours always, another that enlarges otherwise with its row."""
+    return [network for network, row in NETWORKS.items() if network == "own" or row in rows]
+
+
 def means_today(record: Record, profile: Profile, protocol: str) -> bool:
     """Whether a record is what its row stands for in this profile, as `lrar.studies` defines it now."""
     clips = Data(**record.experiment["data"])
     data = data_of(clips.dataset, protocol=protocol, fold=clips.fold, profile=profile)
-    if record.row == "own":
-        return identity(super_resolution(data, profile)) == record.id
+    if record.row in NETWORKS:
+        seeing = ROWS[NETWORKS[record.row]]
+        return identity(STUDIES[seeing][NETWORKS[record.row]](data, STREAMS[0], profile).super_resolution) == record.id
     make = STUDIES.get(record.study, {}).get(record.row)
     if make is None:
         return False

@@ -138,6 +138,9 @@ ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
 EXTRA = ("large_teacher", "sr8", "heads1", "heads2", "heads8")
 
+# Rows of super-resolution networks -> the first row that needs them; they are trained before it.
+NETWORKS = {"own": "sr", "own8": "sr8"}
+
 # What each table shows, its baseline first.
 TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),

@@ -8,7 +8,7 @@ import numpy as np
 from lrar import statistics
 from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
-from lrar.replay import Runs, has_weights
+from lrar.replay import Runs, has_weights, networks_of
 from lrar.statistics import Comparison, compare
 from lrar.studies import CLAIMS, STREAMS, Claim
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
@@ -51,7 +51,8 @@ def divisions(runs: Runs) -> Table:
             groups = len(set(record.groups))
             folds[record.fold] = (Named(record.fold_name), str(groups), str(record.n_train), str(len(record.clips)))
     return Table(
-        caption=f"The folds that have records ({told_setting(runs)}).",
+        caption=f"The folds that have records ({told_setting(runs)}). A group is what must not be divided: an actor, or the clips of a class "
+        "that are cut from one source video.",
         head=("held out", "groups held out", "training clips", "test clips"),
         body=tuple(folds[fold] for fold in sorted(folds)),
     )
@@ -85,7 +86,7 @@ def accuracy(runs: Runs, *, rows: Iterable[str] = (), paper: Mapping[tuple[str, 
         body.append(cells)
     head = ("row", "stream", "accuracy, %", "95 % interval", "spread", "folds", "seeds", "clips", "seconds")
     return Table(
-        caption=f"Accuracy ({told_setting(runs)}). Spread is the standard deviation over folds; seconds are the median run's, in training.",
+        caption=f"Accuracy ({told_setting(runs)}). Spread is the standard deviation over folds; seconds are of training, the median run's; both streams, the sum of the two.",
         head=(*head, *(("the paper's, all classes, %",) if paper else ())),
         body=tuple(body),
     )
@@ -215,7 +216,9 @@ def quality(runs: Runs) -> Table:
             )
         )
     return Table(
-        caption=f"Restored frames against HR, mean over folds of held-out clips ({told_setting(runs)}).",
+        caption=f"Restored frames against HR, mean over folds of held-out clips ({told_setting(runs)}). PSNR falls with the mean squared "
+        "error; SSIM compares means, contrasts and structure of small windows, 1 where they are the same. What is gained over bicubic "
+        "frames is also given for the worst and the best fold.",
         head=("frames", "PSNR, dB", "against bicubic, dB", "worst to best fold, dB", "SSIM", "folds"),
         body=tuple(body),
     )
@@ -224,7 +227,7 @@ def quality(runs: Runs) -> Table:
 def cost(runs: Runs) -> Table:
     """What the runs behind a chapter cost: training alone, on the machine that the records name."""
     body = []
-    for row in ("own", *runs.rows):
+    for row in (*networks_of(runs.rows), *runs.rows):
         seconds = [record.train_seconds for record in runs.of(row)]
         if seconds:
             # The middle one: a run that was held up for an hour says nothing of what a run costs.

@@ -12,8 +12,8 @@ from pathlib import Path
 from lrar.cache import atomic_write
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, results_csv
-from lrar.replay import Runs
-from lrar.studies import CLAIMS, TABLES
+from lrar.replay import Runs, networks_of
+from lrar.studies import CLAIMS, NETWORKS, TABLES
 from lrar.table import FIXED_SPACE, Named, Table
 from lrar.vouching import older_than_code
 from lrar.wording import options, study_command
@@ -49,7 +49,7 @@ def write_runs_page(runs: Runs, *, root: Path, folder: Path, others: Iterable[Ru
     Returns:
         the page.
     """
-    rows = [*dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows), "own"]
+    rows = [*dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows), *networks_of(runs.rows)]
     sections = [(runs, row) for row in rows]
     sections += [(other, row) for other in others for row in rows if other.of(row)]
     listed = [record for its_runs, row in sections for record in its_runs.of(row)]
@@ -85,7 +85,7 @@ folder `again`, and leaves the records of the book as they are."""
 
 def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path, folder: Path) -> str:
     records = runs.of(row)
-    expected = runs.folds if row == "own" else 2 * runs.expected(row)
+    expected = runs.folds if row in NETWORKS else 2 * runs.expected(row)
     older = [record for record in records if older_than_code(record)]
     there = [f"{len(records)} of {expected or '?'} runs exist."]
     name = ROW_NAMES[row]
@@ -100,14 +100,14 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
         there.append(f"{len(older)} were made before the latest change to {', '.join(modules)}.")
     commands = [study_command(runs, row)]
     if records:
-        commands += [run_command(runs, records[0]), audit_command(records[0])] if row != "own" else []
+        commands += [run_command(runs, records[0]), audit_command(records[0])] if row not in NETWORKS else []
     parts = [
         f"({anchor(runs.dataset, runs.section(row))})=\n## {name}",
         " ".join(there),
         "```bash\n" + "\n".join(commands) + "\n```",
     ]
     if records:
-        measured = ("PSNR, dB",) if row == "own" else ("right",)
+        measured = ("PSNR, dB",) if row in NETWORKS else ("right",)
         head = (
             "stream",
             "held out",
@@ -160,7 +160,7 @@ def maker(record: Record) -> tuple[str, str]:
 def run_command(runs: Runs, record: Record) -> str:
     """The command that makes one run again, beside the records of the book."""
     if not record.probabilities:
-        return f"lrar run sr {options(runs)} --fold {record.fold} --records again"
+        return f"lrar run {NETWORKS[record.row]} {options(runs)} --fold {record.fold} --records again"
     place = f"--stream {record.stream} --fold {record.fold} --seed {record.seed}"
     return f"lrar run {record.row} {options(runs)} {place} --records again"
 

@@ -11,7 +11,7 @@ from lrar.names import DATASET_NAMES, PROTOCOL_NAMES
 from lrar.replay import Runs
 from lrar.settings import setting
 from lrar.statistics import Comparison
-from lrar.studies import ROWS
+from lrar.studies import NETWORKS, ROWS
 from lrar.table import counted, out_of
 from lrar.vouching import older_than_code
 
@@ -110,5 +110,5 @@ def options(runs: Runs) -> str:
 
 def study_command(runs: Runs, row: str) -> str:
     """The command that makes all runs of a row that have no record yet."""
-    row = "sr" if row == "own" else row  # the network is trained before the first student that needs it
+    row = NETWORKS.get(row, row)
     return f"lrar study {ROWS[row]} {options(runs)} --rows {row}"

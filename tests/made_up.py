@@ -5,7 +5,7 @@ import dataclasses
 from lrar.experiment import identity, to_dict
 from lrar.records import Record, Store
 from lrar.settings import PROFILES, setting
-from lrar.studies import ROWS, STREAMS, STUDIES, data_of, super_resolution
+from lrar.studies import NETWORKS, ROWS, STREAMS, STUDIES, data_of
 
 CLASSES = ["kick", "point", "wave"]
 PROFILE = PROFILES["full"]
@@ -23,8 +23,11 @@ def make_record(
 ) -> Record:
     """A run on twelve clips of one actor, of which the first few are recognised."""
     data = data_of(dataset, protocol=protocol or setting(dataset).protocol, fold=fold, profile=PROFILE)
-    if row == "own":
-        experiment, study = super_resolution(data, PROFILE), "super_resolution"
+    if row in NETWORKS:
+        experiment, study = (
+            STUDIES["super_resolution"][NETWORKS[row]](data, "rgb", PROFILE).super_resolution,
+            "super_resolution",
+        )
     else:
         study = ROWS[row]
         experiment = dataclasses.replace(STUDIES[study][row](data, stream, PROFILE), seed=seed)
@@ -41,7 +44,7 @@ def make_record(
         "losses": [1.5, 1.0, 0.5],
         "train_seconds": 30.0,
     }
-    if row == "own":
+    if row in NETWORKS:
         quality = {"bicubic": {"psnr": 30.0 + fold, "ssim": 0.8}, "sr": {"psnr": 31.5 + fold, "ssim": 0.9}}
         return Record(**common, quality=quality)
     labels = [clip % 3 for clip in range(12)]

@@ -74,11 +74,12 @@ def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
     (tmp_path / "backbones.json").write_text(json.dumps({"networks": [], "caches": caches, "provenance": MACHINE}))
     table = measured.whole_hmdb51(tmp_path, runs)
     assert "**not run**" in table and "abacus" in table
+    assert "have 8 kinds" in table, "two streams, bicubic frames, and in each of three splits our own"
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
     one = f"{30 / 108 * 3570 / 3600:.1f}"
     assert lines[2:] == [
         ["decoded frames", "5.0", "148.1"],
-        ["I3D's maps at Mixed_4d, 6 views", "6.0", "40.6"],
+        ["I3D's maps at Mixed_4d, 6 views, of one kind", "6.0", "40.6"],
         ["training, one run: plain (bicubic)", one, "–"],
         ["training, one run: full system", one, "–"],
         ["training, all 12 runs that HMDB-21 has", "3", "–"],
@@ -92,7 +93,7 @@ def test_full_size(tmp_path):
     (tmp_path / "full_size.json").write_text(json.dumps(values | timed))
     table = measured.full_size(tmp_path)
     assert table.count("1.0 in the first tenth, 2.0 in the last, 9.0 in the slowest") == len(measured.FULL_SIZE)
-    assert "4 made-up clips of 5 frames of 6x7" in table and "at most 3 GB of its own" in table
+    assert "4 made-up clips of 5 frames of 6x7" in table and "allowed 3 GB of memory of its own" in table
     assert table.count("7.25") == len(measured.FULL_SIZE)
 
 

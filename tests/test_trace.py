@@ -7,7 +7,7 @@ import shlex
 import pytest
 from made_up import make_record, write_records
 
-from lrar import cli, trace
+from lrar import cli, tables, trace
 from lrar.chapters import write_runs
 from lrar.records import Store
 from lrar.replay import existing
@@ -85,3 +85,19 @@ def test_a_data_set_without_runs_has_a_page_too(tmp_path):
     text = trace.write_runs_page(runs, root=tmp_path, folder=tmp_path / "chapters").read_text()
     assert "lrar study full --dataset ixmas6 --profile quick --rows plain" in text
     assert "Machines" not in text
+
+
+def test_a_network_that_enlarges_by_8_goes_with_its_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    for row in ("own", "own8"):
+        Store(tmp_path).write(make_record(row, "network", 1, dataset="hmdb21"))
+    runs, without = (
+        existing("hmdb21", profile="full", records=tmp_path, rows=rows) for rows in (("sr", "sr8"), ("sr", "joint"))
+    )
+    assert [record.row for record in without.records] == ["own"]
+    commands = {record.row: trace.run_command(runs, record) for record in runs.records}
+    assert commands == {
+        network: f"lrar run {row} --dataset hmdb21 --fold 1 --records again"
+        for network, row in (("own", "sr"), ("own8", "sr8"))
+    }
+    assert [line[0] for line in tables.cost(runs).body] == ["our SR network", "our SR network, x8"]
