@@ -11,17 +11,17 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from backbones import costs
-from dask.system import CPU_COUNT
 from tqdm import tqdm
 
 from lrar.cache import cache_folder
 from lrar.distributed import device
 from lrar.measured import write_measurement
 from lrar.records import Record
-from lrar.scheduling import run_study
+from lrar.scheduling import run_study, usual_workers
 from lrar.settings import PROFILES, setting
 from lrar.studies import HEADLINE, Task, tasks
 
@@ -31,7 +31,7 @@ DATASET = "hmdb21"
 def trained(listed: list[Task], root: str) -> list[Record]:
     """Their records, made in a folder of its own."""
     with tempfile.TemporaryDirectory(dir=root) as folder:
-        done = run_study(listed, root=Path(folder), workers=CPU_COUNT)
+        done = run_study(listed, root=Path(folder), workers=usual_workers())
         return [record for _, record in tqdm(done, total=len(listed), unit="run")]
 
 
@@ -44,8 +44,8 @@ def main() -> None:
         for task in tasks("all", DATASET, profile=PROFILES["full"], rows=tuple(sorted(HEADLINE)))
         if task.experiment.seed == 0
     ]
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as root:
-        os.environ["LRAR_CACHE"] = root
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as root, patch.dict(os.environ, LRAR_CACHE=root):
         start = time.perf_counter()
         records = trained(first, root)
         minutes = (time.perf_counter() - start) / 60
@@ -54,7 +54,7 @@ def main() -> None:
         "gpu",
         {
             "networks": networks,
-            "workers": CPU_COUNT,
+            "workers": usual_workers(),
             "minutes": round(minutes, 2),
             "seconds": {record.id: record.train_seconds for record in records},
             "probabilities": {record.id: record.probabilities for record in records},

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from dask.system import CPU_COUNT  # what a container or a scheduler leaves to us, too
+import torch
 
 from lrar import commands, distributed, student_commands
 from lrar.clips import DataError
 from lrar.records import COMMITTED
+from lrar.scheduling import usual_workers
 from lrar.settings import PROFILES
 from lrar.studies import STUDIES
 
@@ -22,6 +23,8 @@ DATASETS = (
     "synthetic, ixmas6, ixmas, hmdb21, hmdb51, hmdb (as many of its classes as are here), "
     "or the path of a folder of class folders"
 )
+
+SHARED = (commands.study, commands.single_run)  # what several processes, as `torchrun` starts them, do together
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -117,7 +120,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rows", help="only these rows, separated by commas")
     made.add_argument("--seeds", type=positive, help="seeds of the headline rows")
     made.add_argument("--folds", type=positive, help="only the first folds")
-    made.add_argument("--workers", type=positive, default=CPU_COUNT, help="runs at once on this machine")
+    made.add_argument(
+        "--workers",
+        type=positive,
+        default=usual_workers(),
+        help="runs at once on this machine; by default as many as it has cores, with a GPU four at most",
+    )
     made.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
     with_records(made)
 
@@ -166,13 +174,30 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("LRAR_DATA", "LRAR_WEIGHTS", "LRAR_CACHE"):  # notebooks run in a folder of their own
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.environ[name])
-    distributed.start()
     try:
+        distributed.start()
+        if distributed.count() > 1 and parsed.action not in SHARED:
+            raise DataError(
+                "Several processes share the runs of `lrar study` and `lrar run` only. Start this without torchrun."
+            )
         # Of several processes that share a run, the first one speaks.
         with contextlib.nullcontext() if distributed.rank() == 0 else contextlib.redirect_stdout(io.StringIO()):
             return parsed.action(parsed)
     except DataError as error:
         print(f"lrar: {error}", file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError:
+        print(
+            "lrar: the GPU's memory ran out. Finished runs are kept: run it again with fewer at once (--workers).",
+            file=sys.stderr,
+        )
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"lrar: {where}{error.strerror or error}. Check the path, who may write there, and the room on its disk.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("lrar: interrupted; records that were finished are kept", file=sys.stderr)

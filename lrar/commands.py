@@ -282,9 +282,12 @@ def records_check(arguments: argparse.Namespace) -> int:
 
 
 def book(arguments: argparse.Namespace) -> int:
-    from lrar.book import DATASETS, BookError, build_book, checked_names, table_of_contents
-    from lrar.pdf import find_browser, pages_of, write_pdf
-
+    """Execute every notebook and build the book."""
+    try:
+        from lrar.book import DATASETS, BookError, build_book, checked_names, table_of_contents
+        from lrar.pdf import find_browser, pages_of, write_pdf
+    except ImportError as error:
+        raise DataError(f"{error.name} is not installed. Install it: pip install 'lrar[book]'.") from error
     datasets = checked_names(arguments.datasets.split(",") if arguments.datasets else DATASETS)
     if arguments.pdf and find_browser() is None:  # said before the build, not after it
         raise DataError("--pdf: no Chromium or Chrome is here to print with. Install one, or name it in LRAR_BROWSER.")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lrar import provenance
 from lrar.cache import atomic_write, cache_folder
 from lrar.clips import Clip, DataError
 from lrar.datasets.synthetic import load_synthetic, render_clip
@@ -28,6 +29,8 @@ PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="  # SHA-512
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 MINUTES = 5  # that npm may take
+# The modules that decide an exported student, besides its weights.
+EXPORTED = ("attention", "backbones", "degrade", "export", "recognizer", "small", "super_resolution")
 
 
 def write_demo(out: Path, *, say: Callable[[str], None] = print) -> bool:
@@ -86,7 +89,12 @@ def models() -> list[Path]:
     files = []
     for name in SHIPPED:
         weights = (FOLDER / f"{name}.safetensors").read_bytes()
-        key = hashlib.sha256(f"{torch.__version__} {OPSET} ".encode() + weights).hexdigest()[:16]
+        made_by = [
+            torch.__version__,
+            str(OPSET),
+            *(provenance.digest(Path(__file__).with_name(f"{name}.py")) for name in EXPORTED),
+        ]
+        key = hashlib.sha256(" ".join(made_by).encode() + weights).hexdigest()[:16]
         folder = cache_folder() / "onnx" / key
         path = folder / f"{name}.onnx"
         if not path.exists():

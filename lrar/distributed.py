@@ -25,12 +25,26 @@ PATIENCE = datetime.timedelta(hours=24)
 
 
 def start() -> None:
-    """Join the other processes where `torchrun` has started several; else nothing."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not processes.is_initialized():
-        on_gpu = torch.cuda.is_available()
-        if on_gpu:
-            torch.cuda.set_device(device())
-        processes.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
+    """Join the other processes where `torchrun` has started several; else nothing.
+
+    Raises:
+        DataError: something else has set `WORLD_SIZE`, or there are more processes than GPUs.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or processes.is_initialized():
+        return
+    for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        if name not in os.environ:
+            raise DataError(f"WORLD_SIZE is set and {name} is not. Start several processes by torchrun, or unset it.")
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if here > gpus:
+            raise DataError(
+                f"{here} processes for {gpus} GPU(s): each wants its own. Give torchrun --nproc-per-node {gpus}, or hide the "
+                "GPUs (CUDA_VISIBLE_DEVICES=)."
+            )
+        torch.cuda.set_device(device())
+    processes.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
 
 
 def stop() -> None:

@@ -70,7 +70,8 @@ def stale(root: Path) -> list[str]:
 
 def _stale_pages(root: Path) -> list[str]:
     lines = []
-    readme = (BOOK.parent / "README.md").read_text()
+    path = BOOK.parent / "README.md"
+    readme = path.read_text() if path.exists() else ""  # a library that was installed has none
     if START in readme and readme_with(readme_table(root), readme) != readme:
         lines.append("README.md: its table is not what the records give. Run: lrar records --write")
     now = showing_digest()

@@ -46,11 +46,13 @@ class Overlay:
         """
         self.path, self.model, self.card = Path(path), model, card
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        if self.path.is_dir():
+            raise DataError(f"{path}: is a folder. Name a file in it.")
         try:
             self._part.touch()  # FFmpeg itself complains of a bad place only when the first frame comes
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror}). Choose a folder that is there.") from error
-        self._file = av.open(str(self._part), "w", format="mp4")
+        self._file = av.open(f"file:{self._part}", "w", format="mp4")  # a colon in its name is no protocol
         self._stream = None
 
     def __enter__(self) -> Self:

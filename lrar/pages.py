@@ -5,6 +5,7 @@ which is made anew before every build and never committed.
 """
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -296,7 +297,7 @@ def settings(dataset: str = DATASET) -> str:
     network = super_resolution(Data(dataset=dataset), PROFILES["full"])
     for values in (setting(dataset).recipe, network, DISTILLATIONS["all"]):
         kind = type(values)
-        meanings = dict(re.findall(r"^ {8}(\w+): (.+?)$", kind.__doc__, re.MULTILINE))
+        meanings = dict(re.findall(r"^ {4}(\w+): (.+?)$", inspect.getdoc(kind), re.MULTILINE))
         for field in dataclasses.fields(kind):
             if field.name not in ("data", "seed"):
                 value = str(getattr(values, field.name))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from lrar.clips import DataError
-from lrar.datasets.folder import VIDEO_SUFFIXES
+from lrar.datasets.folder import VIDEO_SUFFIXES, as_text
 from lrar.small import Answer, Card, SmallStudent, read
 from lrar.watch import WHOLE, Region, Window, windows
 
@@ -22,7 +22,7 @@ def find_videos(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     # Files that begin with a dot are not shown to people: some systems put one, no video, beside each video.
-    files = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    files = (file for file in path.rglob("*") if not file.is_dir() and not file.name.startswith("."))
     inside = sorted(file for file in files if file.suffix.lower() in VIDEO_SUFFIXES)
     if not inside:
         raise DataError(f"{path}: no videos in this folder ({', '.join(sorted(VIDEO_SUFFIXES))}). Add some.")
@@ -66,7 +66,7 @@ def predict(
         if show is not None:
             show(window, answer)
     whole = _named(np.mean(every, axis=0), card)
-    return {"video": str(path), "student": card.dataset, **whole, "frames": frames, "windows": found}
+    return {"video": as_text(path), "student": card.dataset, **whole, "frames": frames, "windows": found}
 
 
 def table(answer: dict[str, Any], *, by_window: bool) -> list[str]:

@@ -39,7 +39,9 @@ def readme_with(table: str, readme: str) -> str:
 
 
 def update_readme(records: Path = BOOK / "records", readme: Path = BOOK.parent / "README.md") -> None:
-    """Write the README's verdict table anew."""
+    """Write the README's verdict table anew; nothing where there is no README, as beside a library that was installed."""
+    if not readme.exists():
+        return
     atomic_write(readme, readme_with(readme_table(records), readme.read_text()).encode())
 
 

@@ -1,13 +1,16 @@
 """Running a study: here, in several processes, or on a Dask cluster."""
 
+import concurrent.futures
 import multiprocessing
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 
 import torch
+from dask.system import CPU_COUNT  # what a container or a scheduler leaves to us, too
 from filelock import Timeout
 
 from lrar import distributed
@@ -19,6 +22,12 @@ from lrar.studies import Task
 
 # A run draws from the one random generator of its process: of a worker that has several threads, one runs at a time.
 _GENERATOR = threading.Lock()
+AT_ONCE_ON_A_GPU = 4
+
+
+def usual_workers() -> int:
+    """As many runs at once as there are cores; on a GPU, whose memory they share, a few."""
+    return min(CPU_COUNT, AT_ONCE_ON_A_GPU) if torch.cuda.is_available() else CPU_COUNT
 
 
 def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record | None:
@@ -117,14 +126,23 @@ def _run_all(
             yield task, run_task(task, root, threads, wait)
     else:
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(run_task, task, root, threads, wait): task for task in listed}
+            to_do, running = iter(listed), {}
+
+            def submit() -> None:
+                """No more than can run: one that waits in the pool could not be taken back when the study is stopped."""
+                for task in islice(to_do, workers - len(running)):
+                    running[pool.submit(run_task, task, root, threads, wait)] = task
+
             try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
+                submit()
+                while running:
+                    done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
+                    finished = [(running.pop(future), future) for future in done]
+                    submit()
+                    for task, future in finished:
+                        yield task, future.result()
             except BrokenProcessPool as error:
                 raise DataError(
                     "A worker was killed, most likely because memory ran out. Finished runs are kept: run the study again "
                     f"with fewer than {workers} workers (--workers)."
                 ) from error
-            finally:
-                pool.shutdown(cancel_futures=True)

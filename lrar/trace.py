@@ -4,6 +4,7 @@ The page is written when the book is built, from the same records as the chapter
 chapter. Numbers in tables lead to its sections.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -24,7 +25,10 @@ PAIRS = {claim.row: (claim.baseline, claim.name) for claim in CLAIMS}
 
 def anchor(dataset: str, row: str) -> str:
     """The name of the section that lists the runs of a row, good for a link as it is."""
-    return re.sub(r"[^a-z0-9]+", "-", f"runs-{dataset}-{row}".lower()).strip("-")
+    name = f"runs-{dataset}-{row}"
+    if not re.fullmatch(r"[a-z0-9-]+", dataset):  # two names may be alike in what is left of them
+        name += f"-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def on_page(dataset: str) -> Callable[[str], str]:

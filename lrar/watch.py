@@ -99,12 +99,18 @@ def windows(path: Path, card: Card, *, region: Region | None = None, whole: floa
 
 def _low_frames(path: Path, card: Card, region: Region | None) -> Iterator:
     """First the number of frames a second, then each frame with its time, uint8 `(h, w, C)`."""
-    due = None
-    for count, (frame, stated) in enumerate(frames(path, parallel=True, whole=WHOLE_ENOUGH)):
+    due = last = None
+    shift = 0.0
+    # Absolute: FFmpeg takes what stands before a colon in a bare file name for a protocol.
+    for count, (frame, stated) in enumerate(frames(path.absolute(), parallel=True, whole=WHOLE_ENOUGH)):
         rate = stated or RATE
         if not count:
             yield min(rate, RATE)
-        time = frame.time if frame.time is not None else count / rate
+        time = shift + (frame.time if frame.time is not None else count / rate)
+        if last is not None and time < last:  # files that were joined: their times begin anew, ours go on
+            shift += last + 1 / rate - time
+            time = last + 1 / rate
+        last = time
         if due is None:
             due = time
         if time + 1e-3 < due:

@@ -25,6 +25,9 @@ from lrar import provenance, vouching
 from lrar.clips import Clip, ClipSet
 from lrar.pdf import find_browser
 
+# Tests compute on the processor, also where there is a GPU: that networks move to one is tested without it.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 ACTIONS = {"walk": 7, "wave": 8, "punch": 9}  # with the numbers of the IXMAS release
 ACTORS = ("alba", "amel", "andreas")
 FRAMES, ROWS, COLUMNS = 10, 32, 24

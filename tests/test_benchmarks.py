@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrar.measured import FULL_SIZE
+from lrar.measured import FULL_SIZE, measurement
 from lrar.settings import PROFILES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -57,21 +58,21 @@ def test_backbones_on_small_frames(script, monkeypatch):
 
 def test_what_runs_on_a_gpu(script, ixmas, monkeypatch, tmp_path):
     """On the processor, with one row of a tiny set, briefly trained."""
-    gpu, written = script("gpu"), []
-    monkeypatch.setenv("LRAR_CACHE", str(tmp_path))
+    gpu = script("gpu")
+    monkeypatch.setenv("LRAR_CACHE", str(tmp_path / "cache"))  # which is not there yet
     monkeypatch.setattr(gpu, "costs", lambda where, *, batch: [where.type, batch])
-    monkeypatch.setattr(gpu, "write_measurement", lambda name, measured: written.append((name, measured)))
-    if not torch.cuda.is_available():
-        with pytest.raises(SystemExit, match="no GPU"):
-            gpu.main()
-        monkeypatch.setattr(gpu, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True)))
-    for name, value in {"DATASET": "ixmas6", "HEADLINE": {"plain"}, "CPU_COUNT": 1}.items():
+    monkeypatch.setattr(gpu, "write_measurement", partial(gpu.write_measurement, records=tmp_path / "records"))
+    with pytest.raises(SystemExit, match="no GPU"):
+        gpu.main()
+    monkeypatch.setattr(gpu, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True)))
+    for name, value in {"DATASET": "ixmas6", "HEADLINE": {"plain"}, "usual_workers": lambda: 1}.items():
         monkeypatch.setattr(gpu, name, value)
     monkeypatch.setattr(gpu, "PROFILES", {"full": dataclasses.replace(PROFILES["quick"], every=1)})
     gpu.main()
-    [(name, measured)] = written
-    assert name == "gpu" and measured["minutes"] > 0 and measured["networks"][1] == 16
+    measured = measurement(tmp_path / "records", "gpu")
+    assert measured["minutes"] > 0 and measured["networks"] == ["cpu", 16]
     assert len(measured["seconds"]) == len(measured["probabilities"]) == 2, "two streams"
     [(twice, probabilities)] = measured["twice"].items()
     assert np.shape(probabilities) == np.shape(measured["probabilities"][twice])
-    assert not list(tmp_path.iterdir()), "what was made on the way is taken away again"
+    left = {path.name for path in (tmp_path / "cache").iterdir()}
+    assert left <= {"locks"}, "what was made on the way is taken away again"

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import render, write_video
 from made_up import write_records
 
-from lrar import commands, provenance, vouching
+from lrar import commands, distributed, provenance, vouching
 from lrar.cli import main, parser
 from lrar.clips import DataError
 from lrar.records import Store
@@ -468,3 +469,35 @@ def test_a_study_of_changed_clips_shows_those_alone(capsys, ixmas, tmp_path, mon
         "before and after, each by itself"
     )
     load_data.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (FileExistsError(17, "File exists", "/a/place"), "lrar: /a/place: File exists. Check the path"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "fewer at once (--workers)"),
+    ],
+)
+def test_what_the_system_refuses_is_no_traceback(capsys, monkeypatch, error, part):
+    def refused(_):
+        raise error
+
+    monkeypatch.setattr(commands, "weights_check", refused)
+    assert part in complaint(capsys, "weights", "check")
+
+
+def test_what_several_processes_do_not_share(capsys, monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    assert "without torchrun" in complaint(capsys, "audit", "--sample", "1")
+
+
+def test_world_size_alone_starts_nothing(capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "WORLD_SIZE is set and RANK is not" in complaint(capsys, "weights", "check")
+
+
+def test_the_book_without_its_packages(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    for name in [name for name in sys.modules if name in ("lrar.book", "lrar.chapters", "lrar.notebooks")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert "papermill is not installed. Install it: pip install 'lrar[book]'" in complaint(capsys, "book")

@@ -1,6 +1,9 @@
 """The data sets by name: what they list, and what they say of a folder that is not as it should be."""
 
+import os
 import shutil
+import unicodedata
+from pathlib import Path
 
 import pytest
 from conftest import names_file_and_remedy
@@ -218,3 +221,33 @@ def test_available_follows_the_files(ixmas, tmp_path, monkeypatch):
     assert available("ixmas6")
     shutil.rmtree(tmp_path / "copy" / "ixmas")
     assert not available("ixmas6")
+
+
+def test_folder_with_a_link_to_nowhere(tmp_path):
+    touch(tmp_path, "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4")
+    (tmp_path / "run" / "carl_1.mp4").symlink_to(tmp_path / "elsewhere.mp4")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "run" / "carl_1.mp4", "a link to a file that is not here")
+
+
+def test_folder_with_a_name_that_is_not_utf8(tmp_path):
+    touch(tmp_path, "run/anna_1.mp4", "run/bob_1.mp4", "jump/anna_1.mp4", "jump/bob_1.mp4")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/run/caf\xe9_1.mp4")).touch()
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path / "run" / "caf\ufffd_1.mp4", "its name is not UTF-8", "Rename it")
+
+
+def test_accents_are_spelt_in_two_ways(tmp_path):
+    """A Mac writes an accent of a file's name as a character of its own, a keyboard does not."""
+    files, lines = (
+        [
+            unicodedata.normalize(form, name)
+            for name in ("läufer/a_1.mp4", "läufer/a_2.mp4", "jump/a_1.mp4", "jump/a_2.mp4")
+        ]
+        for form in ("NFD", "NFC")
+    )
+    touch(tmp_path, *files)
+    (tmp_path / "groups.csv").write_text("".join(f"{line},{line[-5]}\n" for line in lines), encoding="utf-8")
+    assert {clip.name: clip.group for clip in load_folder(tmp_path).clips} == {name: name[-5] for name in files}

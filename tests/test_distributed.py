@@ -136,8 +136,6 @@ def test_shares_are_all_of_a_batch_once(monkeypatch):
 
 
 def test_batch_norm_that_cannot_look_across_processes_is_refused(tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("on a GPU it can")
     done, path = by_processes(2, "train_compact", tmp_path)
     assert done.returncode != 0 and not path.exists()
     assert f"{DataError.__name__}: PyTorch's batch norm looks across processes on GPUs only" in done.stderr
@@ -176,3 +174,19 @@ def test_two_processes_give_the_losses_of_one_on_hmdb(tmp_path, cache, monkeypat
     # What they wrote is one record, which one process finds.
     (record,) = Store(tmp_path / "two" / "records").records()
     assert run_hmdb(tmp_path / "two") == record.losses == shared
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    for name, value in {
+        "WORLD_SIZE": 2,
+        "RANK": 0,
+        "LOCAL_RANK": 0,
+        "LOCAL_WORLD_SIZE": 2,
+        "MASTER_ADDR": "",
+        "MASTER_PORT": "",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(DataError, match=r"2 processes for 1 GPU.*--nproc-per-node 1"):
+        distributed.start()

@@ -7,6 +7,7 @@ import pytest
 from made_up import write_records
 
 from lrar import freshness, provenance
+from lrar.readme import update_readme
 from lrar.records import write_index
 
 
@@ -69,3 +70,12 @@ def test_other_records_are_looked_at_alone(repository, tmp_path):
     write_records(tmp_path / "others", {"plain": 6}, folds=1)
     (repository / "notebooks" / "01_first.ipynb").write_text("not even a notebook")
     assert all(" fold " in line for line in freshness.stale(tmp_path / "others"))
+
+
+def test_a_library_without_its_repository(repository):
+    (repository / "README.md").unlink()
+    (repository / "notebooks" / "01_first.ipynb").unlink()
+    (repository / "notebooks").rmdir()
+    assert stale(repository) == []
+    update_readme(repository / "book" / "records", repository / "README.md")
+    assert not (repository / "README.md").exists()

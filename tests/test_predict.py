@@ -1,6 +1,7 @@
 """Labels for any video: a file, a folder, a broken one among good ones; as lines, as JSON, as an annotated copy."""
 
 import json
+import os
 
 import av
 import numpy as np
@@ -172,3 +173,22 @@ def test_crop_looks_at_that_part_of_the_frame(capsys, tmp_path):
         call(capsys, *command, "--crop", "30,120,64,48", write_video(tmp_path / "b.avi", wide, rate=25))[1]
     )[0]
     assert part["probabilities"] == alone["probabilities"]
+
+
+def test_a_copy_goes_where_it_is_told(capsys, folder, tmp_path, monkeypatch):
+    video = folder / f"{CLIPS[0].name}.avi"
+    line = complaint(capsys, "predict", video, "--student", "synthetic", "--video", tmp_path)
+    assert f"{tmp_path}: is a folder" in line
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys, "predict", video, "--student", "synthetic", "--video", "12:30.mp4")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["12:30.mp4"]
+
+
+def test_names_of_all_kinds(capsys, folder, tmp_path):
+    """One that is not UTF-8 is answered; a link to nowhere is named."""
+    os.link(folder / f"{CLIPS[0].name}.avi", os.fsencode(tmp_path) + b"/caf\xe9.avi")
+    (tmp_path / "lost.avi").symlink_to(tmp_path / "elsewhere.avi")
+    for form in ("table", "json"):
+        code, out, lines = call(capsys, "predict", tmp_path, "--student", "synthetic", "--format", form)
+        assert code == 2 and "caf\ufffd.avi" in out
+        assert len(lines) == 1 and "lost.avi" in lines[0]

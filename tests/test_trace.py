@@ -59,7 +59,11 @@ def test_each_row_has_a_section(page):
 
 def test_anchors_are_what_the_pages_make_of_them():
     assert trace.anchor("ixmas6", "attention_transfer") == "runs-ixmas6-attention-transfer"
-    assert trace.beside_chapter("folder-My Clips")("sr") == "runs.html#runs-folder-my-clips-sr"
+    assert trace.beside_chapter("folder-my-clips")("sr") == "runs.html#runs-folder-my-clips-sr"
+    # What is left of a name when all else is taken out may be that of another.
+    names = ("folder-видео", "folder-фото", "folder-My Clips", "folder-my_clips", "folder-my-clips")
+    anchors = {trace.anchor(name, "plain") for name in names}
+    assert len(anchors) == len(names) and all(re.fullmatch("[a-z0-9-]+", anchor) for anchor in anchors)
 
 
 def test_the_commands_are_good(page):

@@ -1,5 +1,7 @@
 """Any video as a student sees it: the same LR as in the data sets, every frame once, and a line where it cannot be."""
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -106,3 +108,19 @@ def test_what_is_no_video_is_named(tmp_path, kind):
     with pytest.raises(DataError) as error:
         all_of(path)
     assert names_file_and_remedy(error, path)
+
+
+def test_a_video_that_was_joined_is_seen_to_its_end(tmp_path):
+    """Where files are put one behind the other, times begin anew; every frame counts all the same."""
+    one = write_video(tmp_path / "one.ts", NOISE[:100], codec="mpeg2video", pixels="yuv420p", rate=25)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() * 3)
+    found = all_of(joined, whole=0)
+    assert sum(len(window.low[window.own]) for window in found) == 300
+    assert found[-1].end - found[0].start == pytest.approx(299 / 25, abs=0.1)
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    write_video(tmp_path / "clip.avi", NOISE[:10]).rename(tmp_path / "12:30.avi")
+    monkeypatch.chdir(tmp_path)
+    assert len(all_of(Path("12:30.avi"))) == 1

@@ -6,6 +6,8 @@ line `<class>/<video>,<group>` for each clip; else the group is the file name up
 """
 
 import csv
+import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -24,17 +26,24 @@ def load_folder(root: Path) -> ClipSet:
     """List the clips of a folder of class folders.
 
     Raises:
-        DataError: no such folder, no class folders, a class without clips, a video outside the class folders or deeper than
+        DataError: no such folder, a link to a file that is not here, a name that is not UTF-8, no class folders, a class without clips, a video outside the class folders or deeper than
             in one, a file that is neither a video nor known to be none, a group file that cannot be read, names an absent
             clip or leaves one out, fewer than two groups, in all or in a class, or a fold that tests a class which it does not train on.
     """
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Give a folder that holds one folder of videos a class.")
+    files = _files(root)
+    if lost := sorted(path for path in files if not path.exists()):
+        raise DataError(
+            f"{lost[0]}: a link to a file that is not here ({len(lost)} such). Fetch the file, or remove the link."
+        )
+    if garbled := sorted(as_text(path) for path in files if as_text(path) != str(path)):
+        raise DataError(f"{garbled[0]}: its name is not UTF-8 ({len(garbled)} such). Rename it.")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(folders) < 2:
         raise DataError(f"{root}: {len(folders)} class folder(s); at least 2 are needed, each named after its class.")
-    depths = {path: len(path.relative_to(root).parts) for path in _files(root) if path.suffix.lower() in VIDEO_SUFFIXES}
+    depths = {path: len(path.relative_to(root).parts) for path in files if path.suffix.lower() in VIDEO_SUFFIXES}
     if elsewhere := sorted(path for path, depth in depths.items() if depth != 2):
         raise DataError(
             f"{elsewhere[0]}: a video that lies in no class folder, or in a folder within one ({len(elsewhere)} such). "
@@ -42,9 +51,9 @@ def load_folder(root: Path) -> ClipSet:
         )
     videos = []
     for label, folder in enumerate(folders):
-        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        found = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-        if unknown := [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES | OTHER_SUFFIXES]:
+        inside = sorted(path for path in files if path.parent == folder)
+        found = [path for path in inside if path.suffix.lower() in VIDEO_SUFFIXES]
+        if unknown := [path for path in inside if path.suffix.lower() not in VIDEO_SUFFIXES | OTHER_SUFFIXES]:
             raise DataError(
                 f"{unknown[0]}: not known as a video ({len(unknown)} such). Convert or rename it "
                 f"({', '.join(sorted(VIDEO_SUFFIXES))}), or take it out of the folder."
@@ -94,9 +103,16 @@ def load_folder(root: Path) -> ClipSet:
     return clip_set
 
 
+def as_text(path: Path) -> str:
+    """A path as it can be written, also where its name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def _files(root: Path) -> list[Path]:
     """All files below a folder, but for hidden ones and those in hidden folders."""
-    inside = (path for path in root.rglob("*") if path.is_file())
+    inside = (
+        path for path in root.rglob("*") if not path.is_dir()
+    )  # a broken link is no file, and a video may be meant
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
 
 
@@ -111,6 +127,9 @@ def _read_groups(root: Path, names: set[str]) -> dict[str, str] | None:
         raise DataError(f"{path}: not in UTF-8. Save it again as CSV in UTF-8.") from error
     if any(len(row) != 2 or not all(row) for row in rows):
         raise DataError(f"{path}: each line must read <class>/<video>,<group>. Correct the lines that do not.")
+    # A name from a Mac may hold an accent as a character of its own: the same name to a reader.
+    spelt = {unicodedata.normalize("NFC", name): name for name in names}
+    rows = [(spelt.get(unicodedata.normalize("NFC", name), name), group) for name, group in rows]
     groups = dict(rows)
     if twice := sorted(name for name, count in Counter(name for name, _ in rows).items() if count > 1):
         raise DataError(f"{path}: names {twice[0]} more than once ({len(twice)} such). Leave one line for it.")
