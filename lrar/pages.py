@@ -83,6 +83,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
+        "hmdb_larger.md": fragment(tables.accuracy(hmdb, rows=("teacher", "large_teacher")), HMDB),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
             tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB

@@ -142,6 +142,19 @@ def test_aims_are_missed(says, ixmas, hmdb):
     assert reached["full", "both"] - reached["plain", "both"] < 10
 
 
+def test_what_the_larger_teacher_reaches(says, hmdb):
+    assert says("protocol", "RGB alone passes what was aimed at for both streams.")
+    assert says("c2", "On twice the rows and frames the same network, with the same frozen blocks, is much better")
+    reached = accuracies(hmdb, ("large_teacher",))
+    assert reached["large_teacher", "rgb"] > 76
+    assert says("protocol", "It was run for RGB only") and ("large_teacher", "both") not in reached
+    better = tables.comparisons(hmdb, baseline="teacher", rows=("large_teacher",))["large_teacher", "rgb"]
+    assert better.low > 5
+    assert says("c4", "On HR frames twice the rows and frames bring more to RGB than the whole system brings at 12x16.")
+    system = tables.comparisons(hmdb, baseline="plain", rows=("full",))["full", "rgb"]
+    assert better.difference > system.difference
+
+
 def test_direction_of_c1(says, hmdb):
     assert says("c1", "Its direction is the same in every split and at every seed for both streams and for RGB alone.")
     shared = shared_sources(COMMITTED, hmdb)
