@@ -139,6 +139,9 @@ def costs(where: torch.device, *, batch: int) -> list[dict]:
     torch.manual_seed(0)
     frozen = setting("hmdb21").recipe.frozen
     lines = []
+    cost(
+        *NETWORKS["compact"](), torch.rand(batch, 3, *CLIPS[0]), where
+    )  # the first of a process is slow, whatever it is
     for clip in CLIPS:
         frames = torch.rand(batch, 3, *clip)
         for name, make in NETWORKS.items():
