@@ -110,9 +110,8 @@ def as_text(path: Path) -> str:
 
 def _files(root: Path) -> list[Path]:
     """All files below a folder, but for hidden ones and those in hidden folders."""
-    inside = (
-        path for path in root.rglob("*") if not path.is_dir()
-    )  # a broken link is no file, and a video may be meant
+    # A broken link is no file, and may be meant for a video.
+    inside = (path for path in root.rglob("*") if not path.is_dir())
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
 
 
