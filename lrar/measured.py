@@ -86,7 +86,8 @@ def networks(measured: dict[str, Any]) -> str:
     for line in measured["networks"]:
         frames, rows, columns = line["clip"]
         # Three digits that count: a GPU needs less than a millisecond a clip.
-        times = (np.format_float_positional(line[of], precision=3, fractional=False) for of in ("forward", "training"))
+        digits = {"precision": 3, "unique": False, "fractional": False}
+        times = (np.format_float_positional(line[of], **digits) for of in ("forward", "training"))
         gigabytes = (f"{line['memory']:.1f}",) if memory else ()
         body.append((line["backbone"], f"{frames} x {rows}x{columns}", *times, *gigabytes))
     head = ("network", "frames", "forward, s a clip", "training, s a clip and epoch", *(("GB",) if memory else ()))

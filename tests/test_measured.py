@@ -51,12 +51,12 @@ def test_backbones_and_caches(tmp_path):
 
 
 def test_networks_on_a_gpu_with_their_memory():
-    line = {"backbone": "i3d", "clip": [16, 112, 144], "forward": 0.00012345, "training": 1.2345, "memory": 7.06}
+    line = {"backbone": "i3d", "clip": [16, 112, 144], "forward": 0.00012345, "training": 1.2003, "memory": 7.06}
     assert cells(measured.networks({"networks": [line], "provenance": MACHINE})) == {
         "network": "i3d",
         "frames": "16 x 112x144",
         "forward, s a clip": "0.000123",
-        "training, s a clip and epoch": "1.23",
+        "training, s a clip and epoch": "1.20",
         "GB": "7.1",
     }
 
