@@ -186,6 +186,11 @@ def main(arguments: list[str] | None = None) -> int:
     except DataError as error:
         print(f"lrar: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:  # some commands need more packages than others
+        if error.name and error.name.startswith("lrar"):
+            raise
+        print(f"lrar: {error.name} is not installed. Install it: pip install 'lrar[book]'.", file=sys.stderr)
+        return 2
     except torch.OutOfMemoryError:
         print(
             "lrar: the GPU's memory ran out. Finished runs are kept: run it again with fewer at once (--workers).",

@@ -251,10 +251,8 @@ def _auditable(arguments: argparse.Namespace) -> list[Record]:
 
 def records_check(arguments: argparse.Namespace) -> int:
     """Compare the records with their manifest, and list all that is older than what it is made from."""
-    try:
-        from lrar.freshness import stale
-    except ImportError as error:
-        raise DataError(f"{error.name} is not installed. Install it: pip install 'lrar[book]'.") from error
+    from lrar.freshness import stale
+
     if not arguments.records.is_dir():
         raise DataError(f"{arguments.records}: no such folder. Check the path.")
     if arguments.write:
@@ -283,11 +281,9 @@ def records_check(arguments: argparse.Namespace) -> int:
 
 def book(arguments: argparse.Namespace) -> int:
     """Execute every notebook and build the book."""
-    try:
-        from lrar.book import DATASETS, BookError, build_book, checked_names, table_of_contents
-        from lrar.pdf import find_browser, pages_of, write_pdf
-    except ImportError as error:
-        raise DataError(f"{error.name} is not installed. Install it: pip install 'lrar[book]'.") from error
+    from lrar.book import DATASETS, BookError, build_book, checked_names, table_of_contents
+    from lrar.pdf import find_browser, pages_of, write_pdf
+
     datasets = checked_names(arguments.datasets.split(",") if arguments.datasets else DATASETS)
     if arguments.pdf and find_browser() is None:  # said before the build, not after it
         raise DataError("--pdf: no Chromium or Chrome is here to print with. Install one, or name it in LRAR_BROWSER.")
