@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from lrar.cache import atomic_write
-from lrar.experiment import from_dict
+from lrar.experiment import Experiment, Recipe, from_dict
 from lrar.names import ROW_NAMES
 from lrar.provenance import DECIDING_MODULES, provenance, told_machine
 from lrar.records import COMMITTED, Record, write_index
 from lrar.replay import Runs
 from lrar.settings import setting
 from lrar.table import Table
+from lrar.views import ROWS
 
 # Script -> the modules that it measures. Each writes a file of its name beside the records.
 SCRIPTS = {
@@ -116,7 +117,8 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
     measured = measurement(records, "backbones")
     if measured is None:
         return not_yet("backbones")
-    views = setting(runs.dataset).recipe.views + 2  # and the whole clip and its mirror image, for testing
+    usual = setting(runs.dataset).recipe
+    views = usual.views + 2  # and the whole clip and its mirror image, for testing
     longer = WHOLE_HMDB51["frames"] / (measured["caches"]["decoded frames"]["bytes"] / FRAME)
     body = []
     for name, line in measured["caches"].items():
@@ -135,21 +137,28 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
             body.append((f"training, one run: {ROW_NAMES[row]}", f"{np.median(trained):.1f}", "–"))
     if every := hours([record for record in runs.records if record.probabilities]):
         body.append((f"training, all {len(every)} runs that HMDB-21 has", f"{sum(every):.0f}", "–"))
-    kinds = len({_seen_by(record) for record in runs.records if record.probabilities})
+    made = [from_dict(record.experiment) for record in runs.records if record.probabilities]
+    kinds = {_seen_by(its): _pixels(its.recipe) / _pixels(usual) for its in made}
+    larger = [times for times in kinds.values() if times > 1]
+    of_larger = f"; the maps of {len(larger)} are {max(larger):g} times as large as here" if larger else ""
     caption = (
         f"All of HMDB-51, **not run**: reckoned from HMDB-21 for {WHOLE_HMDB51['clips']:,} clips of {WHOLE_HMDB51['frames']} "
         f"frames, {WHOLE_HMDB51['trained']:,} of them in training ({told_machine(measured['provenance'])}; training on one thread, as the records have it). "
-        f"*One kind* is what one stream sees of one source of frames; the runs of HMDB-21 have {kinds} kinds, ours one in each split."
+        f"*One kind* is what one stream sees of one source of frames; the runs of HMDB-21 have {len(kinds)} kinds, ours one in each split{of_larger}."
     )
     return Table(caption=caption, head=("step", "hours", "GB on disk"), body=tuple(body)).directive() + "\n"
 
 
-def _seen_by(record: Record) -> tuple:
+def _seen_by(its: Experiment) -> tuple:
     """What decides the frames of a run and, where they are stored, its maps."""
-    its = from_dict(record.experiment)
     frames = its.source, its.stream, its.flow_method, its.super_resolution, its.rows, its.enlarge
     looks = its.recipe.frames, its.recipe.frozen, its.recipe.views, its.recipe.zoom, its.recipe.rows
     return *frames, its.data.kernel, its.data.shrink, *looks
+
+
+def _pixels(recipe: Recipe) -> int:
+    """Of one view, but for the shape of its frames."""
+    return recipe.frames * (recipe.rows or ROWS) ** 2
 
 
 def full_size(records: Path) -> str:

@@ -64,7 +64,7 @@ def test_networks_on_a_gpu_with_their_memory():
 def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
     """Clips of 19 frames: all of HMDB-51 has five times as many in each. Runs of 30 s on 108 clips."""
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    write_records(tmp_path, {"plain": 6, "full": 8}, folds=3, dataset="hmdb21")
+    write_records(tmp_path, {"plain": 6, "full": 8, "large_teacher": 9}, folds=3, dataset="hmdb21")
     runs = existing("hmdb21", profile="full", records=tmp_path)
     assert "`python benchmarks/backbones.py`" in measured.whole_hmdb51(tmp_path, runs)
     caches = {
@@ -74,7 +74,8 @@ def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
     (tmp_path / "backbones.json").write_text(json.dumps({"networks": [], "caches": caches, "provenance": MACHINE}))
     table = measured.whole_hmdb51(tmp_path, runs)
     assert "**not run**" in table and "abacus" in table
-    assert "have 8 kinds" in table, "two streams, bicubic frames, and in each of three splits our own"
+    assert "have 10 kinds" in table, "two streams, of bicubic and of HR frames, and in each of three splits of our own"
+    assert "the maps of 2 are 8 times as large as here." in table
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
     one = f"{30 / 108 * 3570 / 3600:.1f}"
     assert lines[2:] == [
@@ -82,7 +83,7 @@ def test_all_of_hmdb51_is_reckoned(tmp_path, monkeypatch):
         ["I3D's maps at Mixed_4d, 6 views, of one kind", "6.0", "40.6"],
         ["training, one run: plain (bicubic)", one, "–"],
         ["training, one run: full system", one, "–"],
-        ["training, all 12 runs that HMDB-21 has", "3", "–"],
+        ["training, all 18 runs that HMDB-21 has", "5", "–"],
     ]
 
 
