@@ -25,7 +25,7 @@ from lrar.running import fold_of, run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
-from lrar.studies import CLAIMS, TABLES, tasks
+from lrar.studies import CLAIMS, ROWS, TABLES, streams_of, tasks
 from lrar.videos import load_videos
 from lrar.vouching import older_than_code, to_be_shown, vouch
 from lrar.weights import check, get_i3d, weights_folder
@@ -152,6 +152,8 @@ def print_tables(records: list[Record]) -> None:
 
 def single_run(arguments: argparse.Namespace) -> int:
     """Run one row of a study on one fold."""
+    if arguments.row in ROWS and arguments.stream not in (its := streams_of(arguments.row)):
+        raise DataError(f"{arguments.row} has no {arguments.stream} stream. Take one it has: --stream {its[0]}.")
     profile = PROFILES[arguments.profile]
     listed = [
         task

@@ -28,6 +28,9 @@ ROW_NAMES = {
     "pixels48": "plain, 48 pixels",
     "pixels12": "plain, 12 pixels",
     "full": "full system",
+    "large_plain": "plain, twice the rows and frames",
+    "large_sr": "our SR, twice the rows and frames",
+    "large_full": "full system, twice the rows and frames",
     "own": "our SR network",
     "own8": "our SR network, x8",
 }

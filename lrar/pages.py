@@ -21,7 +21,7 @@ from lrar.places import BOOK
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, DISTILLATIONS, STREAMS, TABLES, Claim, super_resolution
+from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, Claim, streams_of, super_resolution
 from lrar.table import Table, interval, linked, signed
 from lrar.trace import on_page
 
@@ -84,6 +84,11 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
         "hmdb_larger.md": fragment(tables.accuracy(hmdb, rows=("teacher", "large_teacher")), HMDB),
+        "hmdb_larger_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES["larger"]), HMDB),
+        "hmdb_larger_differences.md": fragment(
+            tables.differences(hmdb, baseline="large_plain", rows=("large_sr", "large_full")), HMDB
+        ),
+        "hmdb_larger_gain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("large_plain",)), HMDB),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
             tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB
@@ -230,7 +235,7 @@ def _hmdb_links(claim: str) -> str:
 def state(runs: Runs) -> str:
     """How much of the study exists, and whether the code has changed since."""
     there = {row: len(runs.of(row)) for row in runs.rows}
-    expected = {row: len(STREAMS) * runs.expected(row) for row in runs.rows}
+    expected = {row: len(streams_of(row)) * runs.expected(row) for row in runs.rows}
     if not any(there.values()):
         return f"{NO_RUN}\n"
     behind = {row for claim in CLAIMS for row in (claim.row, claim.baseline)}

@@ -44,7 +44,7 @@ HMDB = Setting(
     backbone="i3d",
     recipe=Recipe(epochs=10, learning_rate=1e-3, shift=0, frozen="Mixed_4d", views=4, zoom=0.7),
     super_resolution={"width": 64, "blocks": 8, "steps": 2500},
-    extra=("large_teacher", "sr8", "heads1", "heads2", "heads8"),
+    extra=("large_teacher", "large_plain", "large_full", "large_sr", "sr8", "heads1", "heads2", "heads8"),
 )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lrar import views
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set, one_name
 from lrar.experiment import Data, Distillation, Experiment, SuperResolution
@@ -66,16 +67,6 @@ def student(source: str, *, attention: str = "mean", scale: int | None = None) -
 teacher = student("hr", attention="joint")
 
 
-def large_teacher(data: Data, stream: str, profile: Profile) -> Experiment:
-    """The teacher on twice the rows and twice the frames; it teaches nobody, for a student's maps are smaller."""
-    made = teacher(data, stream, profile)
-    rows = made.rows and 2 * made.rows
-    recipe = dataclasses.replace(
-        made.recipe, frames=2 * made.recipe.frames, rows=rows if made.recipe.frozen is not None else None
-    )
-    return dataclasses.replace(made, rows=rows, recipe=recipe)
-
-
 def changed(
     base: RowMaker, *, distillation: Distillation | None = None, attention: str = "mean", heads: int = 4
 ) -> RowMaker:
@@ -93,6 +84,26 @@ def changed(
     return make
 
 
+def larger(base: RowMaker) -> RowMaker:
+    """A row on twice the rows and twice the frames of a clip, and its teacher too. LR has no more pixels than before.
+
+    The compact network, which takes what it is given, has twice the frames only: so its maps and its teacher's are of
+    one size.
+    """
+
+    def grown(its: Experiment) -> Experiment:
+        frozen = its.recipe.frozen is not None
+        rows = 2 * (its.recipe.rows or views.ROWS) if frozen else None
+        return dataclasses.replace(
+            its,
+            rows=2 * its.rows if its.rows and frozen else its.rows,
+            recipe=dataclasses.replace(its.recipe, frames=2 * its.recipe.frames, rows=rows),
+            teacher=its.teacher and grown(its.teacher),
+        )
+
+    return lambda data, stream, profile: grown(base(data, stream, profile))
+
+
 def with_pixels(enlarge: int) -> RowMaker:
     """The plain student on LR of other sizes, enlarged to what the rows at 12x16 are enlarged to."""
 
@@ -106,13 +117,15 @@ def with_pixels(enlarge: int) -> RowMaker:
     return make
 
 
+full = changed(student("sr"), distillation=DISTILLATIONS["all"], attention="joint")
+
 # Study -> row -> how its experiment is made. A row stands in one study, and other studies' tables may cite it.
 STUDIES: dict[str, dict[str, RowMaker]] = {
-    "full": {
-        "teacher": teacher,
-        "plain": student("bicubic"),
-        "full": changed(student("sr"), distillation=DISTILLATIONS["all"], attention="joint"),
-        "large_teacher": large_teacher,
+    "full": {"teacher": teacher, "plain": student("bicubic"), "full": full, "large_teacher": larger(teacher)},
+    "larger": {
+        "large_plain": larger(student("bicubic")),
+        "large_full": larger(full),
+        "large_sr": larger(student("sr")),
     },
     "super_resolution": {
         **{source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
@@ -136,10 +149,13 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = ("large_teacher", "sr8", "heads1", "heads2", "heads8")
+EXTRA = ("large_teacher", *STUDIES["larger"], "sr8", "heads1", "heads2", "heads8")
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
+
+# Rows with a teacher of their own -> its row; those that are not named have the row `teacher`.
+TEACHERS = {"large_full": "large_teacher"}
 
 # What each table shows, its baseline first.
 TABLES = {
@@ -147,7 +163,8 @@ TABLES = {
     "distillation": ("sr", "logit", "feature", "mean_feature", "attention_transfer", "all", "all_mean"),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "pixels": tuple(PIXEL_ROWS),
-    "full": ("plain", "sr", "all", "joint", "full", "teacher", "large_teacher"),
+    "full": ("plain", "sr", "all", "joint", "full", "teacher"),
+    "larger": ("large_plain", "large_sr", "large_full", "large_teacher"),
 }
 
 
@@ -184,6 +201,11 @@ HEADLINE = frozenset({"teacher", *(claim.row for claim in CLAIMS), *(claim.basel
 def seeds_of(row: str, profile: Profile) -> int:
     """How many seeds a complete row has."""
     return profile.seeds if row in HEADLINE else profile.ablation_seeds
+
+
+def streams_of(row: str) -> tuple[str, ...]:
+    """The streams that a row has. Of the larger students RGB alone: each costs as much as eight others."""
+    return STREAMS[:1] if row in STUDIES["larger"] else STREAMS
 
 
 def rows_of(dataset: str) -> tuple[str, ...]:
@@ -253,7 +275,7 @@ def tasks(
                     if rows:
                         weights_file(f"{row}_x4.safetensors")  # asked for by name: says what is missing
                     continue
-                for stream in STREAMS:
+                for stream in streams_of(row):
                     # Neighbours in the list run at once: of several folds, so that none waits for another's network.
                     for fold in range(min(count, profile.folds or count)):
                         data = data_of(dataset, protocol=protocol, fold=fold, profile=profile)

@@ -10,7 +10,7 @@ from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
 from lrar.replay import Runs, has_weights, networks_of
 from lrar.statistics import Comparison, compare
-from lrar.studies import CLAIMS, STREAMS, Claim
+from lrar.studies import CLAIMS, STREAMS, Claim, streams_of
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
 from lrar.wording import against_zero, count_runs, machines, of_folds, study_command, told_p, told_setting, told_verdict
 
@@ -22,18 +22,20 @@ def coverage(runs: Runs) -> Table:
     body = []
     for row in runs.rows:
         expected = runs.expected(row)
-        counts = [len(runs.of(row, stream=stream)) for stream in STREAMS]
-        complete = all(count >= expected for count in counts) and expected > 0
+        counts = {stream: len(runs.of(row, stream=stream)) for stream in streams_of(row)}
+        complete = all(count >= expected for count in counts.values()) and expected > 0
         command = f"`{study_command(runs, row)}`"
         if not has_weights(row):
             command = "needs published weights, see `lrar weights check`"
         cells = [
             Traced(
-                f"{count} of {expected or '?'}".replace(" ", FIXED_SPACE),
+                f"{counts[stream]} of {expected or '?'}".replace(" ", FIXED_SPACE),
                 row=row,
                 says=f"{stream} runs of {ROW_NAMES[row]}",
             )
-            for stream, count in zip(STREAMS, counts, strict=True)
+            if stream in counts
+            else "–"
+            for stream in STREAMS
         ]
         body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
     return Table(

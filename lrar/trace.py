@@ -14,7 +14,7 @@ from lrar.cache import atomic_write
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, results_csv
 from lrar.replay import Runs, networks_of
-from lrar.studies import CLAIMS, NETWORKS, TABLES
+from lrar.studies import CLAIMS, NETWORKS, TABLES, streams_of
 from lrar.table import FIXED_SPACE, Named, Table
 from lrar.vouching import older_than_code
 from lrar.wording import options, study_command
@@ -89,7 +89,7 @@ folder `again`, and leaves the records of the book as they are."""
 
 def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path, folder: Path) -> str:
     records = runs.of(row)
-    expected = runs.folds if row in NETWORKS else 2 * runs.expected(row)
+    expected = runs.folds if row in NETWORKS else len(streams_of(row)) * runs.expected(row)
     older = [record for record in records if older_than_code(record)]
     there = [f"{len(records)} of {expected or '?'} runs exist."]
     name = ROW_NAMES[row]

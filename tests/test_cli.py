@@ -307,6 +307,11 @@ def test_a_row_without_its_weights(capsys, ixmas, tmp_path, trainings, monkeypat
         assert "missing" in line
 
 
+def test_a_row_without_that_stream(capsys):
+    line = complaint(capsys, "run", "large_plain", "--dataset", "hmdb21", "--stream", "flow")
+    assert line.endswith("large_plain has no flow stream. Take one it has: --stream rgb.")
+
+
 def test_records_without_a_manifest(capsys, tmp_path):
     assert "no manifest. Run a study" in complaint(capsys, "records", "--records", tmp_path)
     (tmp_path / "manifest.json").write_text("<<<<<<< ours\n{}\n")

@@ -34,9 +34,11 @@ from lrar.studies import (
     STREAMS,
     STUDIES,
     TABLES,
+    Task,
     data_of,
     has_weights,
     rows_of,
+    streams_of,
     tasks,
 )
 
@@ -132,6 +134,11 @@ def test_first_seeds_come_first_and_ablations_have_fewer(ixmas):
     assert len(networks(listed)) == 3
 
 
+def test_the_larger_students_have_rgb_alone():
+    assert {row for row in ROWS if streams_of(row) != STREAMS} == set(STUDIES["larger"])
+    assert {streams_of(row) for row in STUDIES["larger"]} == {("rgb",)}
+
+
 def test_rows_of_a_study(ixmas):
     listed = tasks("attention", "ixmas6", profile=TINY, rows=("joint",))
     assert {task.row for task in listed} == {"joint"}
@@ -165,10 +172,14 @@ def test_hmdb_has_the_setting_of_the_paper():
     made = {row: STUDIES[ROWS[row]][row](data, "flow", profile) for row in rows_of("hmdb21")}
     assert set(made) == set(ROWS)
     assert {experiment.backbone for experiment in made.values()} == {"i3d"}
-    large = made.pop("large_teacher")
+    large = {row: made.pop(row) for row in ("large_teacher", *STUDIES["larger"])}
     assert {experiment.recipe for experiment in made.values()} == {setting("hmdb21").recipe}
-    assert (large.rows, large.recipe.rows, large.recipe.frames) == (224, 224, 32)
-    assert dataclasses.replace(large, rows=112, recipe=setting("hmdb21").recipe) == made["teacher"]
+    assert {(its.recipe.rows, its.recipe.frames) for its in large.values()} == {(224, 32)}
+    assert large["large_full"].teacher == large["large_teacher"]
+    for row, its in large.items():
+        base = made[row.removeprefix("large_")]
+        assert its.rows == (224 if row == "large_teacher" else None)
+        assert dataclasses.replace(its, rows=base.rows, recipe=base.recipe, teacher=base.teacher) == base
     assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
     assert (made["teacher"].rows, made["plain"].rows) == (112, None)
@@ -259,6 +270,14 @@ def test_what_a_task_depends_on_stands_under_its_own_row(ixmas, tmp_path, traini
         ("full", "teacher"),
         ("super_resolution", "own"),
     ]
+
+
+def test_a_larger_student_has_the_larger_teacher(ixmas, tmp_path, trainings):
+    data = data_of("ixmas6", protocol="actor", fold=0, profile=TINY)
+    larger = Task(study="larger", row="large_full", experiment=STUDIES["larger"]["large_full"](data, "rgb", TINY))
+    run_task(larger, tmp_path, 1)
+    (teacher,) = Store(tmp_path).records(study="full")
+    assert (teacher.row, teacher.experiment["recipe"]["frames"]) == ("large_teacher", 2 * TINY.recipe.frames)
 
 
 def test_a_run_in_progress_elsewhere_is_put_off(ixmas, tmp_path, trainings):
