@@ -122,11 +122,6 @@ full = changed(student("sr"), distillation=DISTILLATIONS["all"], attention="join
 # Study -> row -> how its experiment is made. A row stands in one study, and other studies' tables may cite it.
 STUDIES: dict[str, dict[str, RowMaker]] = {
     "full": {"teacher": teacher, "plain": student("bicubic"), "full": full, "large_teacher": larger(teacher)},
-    "larger": {
-        "large_plain": larger(student("bicubic")),
-        "large_full": larger(full),
-        "large_sr": larger(student("sr")),
-    },
     "super_resolution": {
         **{source: student(source) for source in ("sr", "nearest", "espcn", "fsrcnn")},
         "sr8": student("sr", scale=8),
@@ -145,6 +140,11 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         row: with_pixels(round((PIXEL_ROWS["plain"] * SCALE**2 / pixels) ** 0.5))
         for row, pixels in PIXEL_ROWS.items()
         if row != "plain"
+    },
+    "larger": {
+        "large_plain": larger(student("bicubic")),
+        "large_full": larger(full),
+        "large_sr": larger(student("sr")),
     },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}

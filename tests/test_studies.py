@@ -208,7 +208,10 @@ def test_tables_and_claims_cite_rows_that_exist():
 
 def test_unknown_names(ixmas):
     for arguments, parts in (
-        (("width", "ixmas6"), ("width: no such study", "full, super_resolution, distillation, attention, pixels, all")),
+        (
+            ("width", "ixmas6"),
+            ("width: no such study", "full, super_resolution, distillation, attention, pixels, larger, all"),
+        ),
         (("full", "ucf101"), ("ucf101: no such data set", "ixmas6")),
     ):
         with pytest.raises(DataError) as error:
