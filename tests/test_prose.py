@@ -155,6 +155,9 @@ def test_what_the_larger_teacher_reaches(says, hmdb):
     assert says("c4", "On HR frames twice the rows and frames bring more to RGB than the whole system brings at 12x16.")
     system = tables.comparisons(hmdb, baseline="plain", rows=("full",))["full", "rgb"]
     assert better.difference > system.difference
+    assert says("c4", "Twice of each brings the teacher more points than the whole system brings at 12x16")
+    systems = tables.comparisons(hmdb, baseline="plain", rows=("full",))
+    assert all(its.difference > systems["full", stream].difference for (_, stream), its in found.items())
 
 
 def test_direction_of_c1(says, hmdb):
