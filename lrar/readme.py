@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lrar.cache import atomic_write
 from lrar.clips import DataError
-from lrar.pages import DATASET, HMDB, PAGES, room, state, verdict_table
+from lrar.outcomes import room, state, verdict_table
+from lrar.pages import DATASET, HMDB, PAGES
 from lrar.places import BOOK
 from lrar.replay import existing
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from made_up import write_records
 
-from lrar import literature, pages, readme
+from lrar import literature, outcomes, pages, readme
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
 from lrar.records import COMMITTED, Store
@@ -74,7 +74,7 @@ def test_verdicts_are_final_when_the_runs_behind_them_exist(tmp_path, monkeypatc
     one_seed = PROFILES | {"full": replace(PROFILES["full"], seeds=1, folds=2)}
     monkeypatch.setattr("lrar.replay.PROFILES", one_seed)
     write_records(tmp_path, behind, folds=2)
-    text = pages.state(existing("ixmas6", profile="full", records=tmp_path))
+    text = outcomes.state(existing("ixmas6", profile="full", records=tmp_path))
     assert text.startswith("The study is not complete: 20 of ")
     assert "all that these verdicts rest on are among them" in text
 
@@ -119,15 +119,15 @@ def test_a_readers_values_of_the_paper(tmp_path):
 
 def test_what_there_is_to_win_back(tmp_path, monkeypatch):
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    assert pages.room(existing("ixmas6", profile="full", records=tmp_path)) == ""
+    assert outcomes.room(existing("ixmas6", profile="full", records=tmp_path)) == ""
     write_records(tmp_path, {"plain": 6, "teacher": 6})
-    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    text = outcomes.room(existing("ixmas6", profile="full", records=tmp_path))
     assert "+0.0 points" in text and "no advantage of the teacher was measured" in text
     write_records(tmp_path, {"teacher": 9})
-    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    text = outcomes.room(existing("ixmas6", profile="full", records=tmp_path))
     assert "+25.0 points" in text and "no advantage" not in text
     write_records(tmp_path, {"teacher": 3})
-    text = pages.room(existing("ixmas6", profile="full", records=tmp_path))
+    text = outcomes.room(existing("ixmas6", profile="full", records=tmp_path))
     assert "−25.0 points" in text and "contains 0" not in text, "worse is not the same as alike"
 
 
