@@ -20,7 +20,7 @@ class Setting:
         backbone: of teacher and student.
         recipe: how they are trained.
         super_resolution: fields of `lrar.experiment.SuperResolution` that differ from its defaults.
-        extra: rows of `lrar.studies.EXTRA` that this data set has; the others have none of them.
+        extra: whether the rows `lrar.studies.EXTRA` are among its rows.
     """
 
     protocol: str = "actor"
@@ -30,7 +30,7 @@ class Setting:
     backbone: str = "compact"
     recipe: Recipe = field(default_factory=Recipe)
     super_resolution: dict[str, Any] = field(default_factory=dict)
-    extra: tuple[str, ...] = ()
+    extra: bool = False
 
 
 # IXMAS, synthetic and a folder of anyone's own: small grey frames, or anything; no weights are needed.
@@ -44,7 +44,7 @@ HMDB = Setting(
     backbone="i3d",
     recipe=Recipe(epochs=10, learning_rate=1e-3, shift=0, frozen="Mixed_4d", views=4, zoom=0.7),
     super_resolution={"width": 64, "blocks": 8, "steps": 2500},
-    extra=("large_teacher", "large_plain", "large_full", "large_sr", "sr8", "heads1", "heads2", "heads8"),
+    extra=True,
 )
 
 

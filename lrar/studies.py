@@ -210,7 +210,7 @@ def streams_of(row: str) -> tuple[str, ...]:
 
 def rows_of(dataset: str) -> tuple[str, ...]:
     """The rows that a data set has."""
-    return tuple(row for row in ROWS if row not in EXTRA or row in setting(dataset).extra)
+    return tuple(row for row in ROWS if setting(dataset).extra or row not in EXTRA)
 
 
 def has_weights(row: str) -> bool:
