@@ -18,8 +18,9 @@ STREAMS = ("rgb", "flow")
 PIXEL_ROWS = {"plain": 192, "pixels3072": 3072, "pixels768": 768, "pixels48": 48, "pixels12": 12}
 FLOW_METHOD = {"rgb": None, "flow": "dis"}
 
-# The loss of the full system, and each of its terms alone. Weights are the usual ones of the terms' own papers,
-# scaled to our normalised losses; none was tuned.
+# The loss of the full system, and each of its terms alone. Weights are round numbers for losses at unit length; none was
+# tuned. The authors of attention transfer take the mean over a map's elements a thousandfold. Of the 2x4x5 elements that
+# I3D has here, we take the sum, so that is a weight of 25.
 DISTILLATIONS = {
     "logit": Distillation(logit=0.5),
     "feature": Distillation(feature=1.0),
@@ -28,6 +29,8 @@ DISTILLATIONS = {
     # The same, with features before attention: see `lrar.distillation.feature_loss`.
     "mean_feature": Distillation(mean_feature=1.0),
     "all_mean": Distillation(logit=0.5, mean_feature=1.0, attention_transfer=1.0),
+    "attention_transfer25": Distillation(attention_transfer=25.0),
+    "all_transfer25": Distillation(logit=0.5, feature=1.0, attention_transfer=25.0),
 }
 
 
@@ -149,7 +152,16 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = ("large_teacher", *STUDIES["larger"], "sr8", "heads1", "heads2", "heads8")
+EXTRA = (
+    "large_teacher",
+    *STUDIES["larger"],
+    "sr8",
+    "attention_transfer25",
+    "all_transfer25",
+    "heads1",
+    "heads2",
+    "heads8",
+)
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
@@ -160,7 +172,17 @@ TEACHERS = {"large_full": "large_teacher"}
 # What each table shows, its baseline first.
 TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
-    "distillation": ("sr", "logit", "feature", "mean_feature", "attention_transfer", "all", "all_mean"),
+    "distillation": (
+        "sr",
+        "logit",
+        "feature",
+        "mean_feature",
+        "attention_transfer",
+        "attention_transfer25",
+        "all",
+        "all_mean",
+        "all_transfer25",
+    ),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),

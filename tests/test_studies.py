@@ -182,6 +182,10 @@ def test_hmdb_has_the_setting_of_the_paper():
         assert dataclasses.replace(its, rows=base.rows, recipe=base.recipe, teacher=base.teacher) == base
     assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
+    for row in ("attention_transfer", "all"):
+        heavier = dataclasses.replace(made[row].distillation, attention_transfer=25.0)
+        name = {"all": "all_transfer25"}.get(row, f"{row}25")
+        assert made[name] == dataclasses.replace(made[row], distillation=heavier)
     assert (made["teacher"].rows, made["plain"].rows) == (112, None)
     assert made["full"].teacher == made["teacher"]
 
