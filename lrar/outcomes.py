@@ -1,16 +1,20 @@
 """What came out for the claims, in a table and in sentences: for the pages and for the README."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from lrar import tables, wording
+from lrar.names import ROW_NAMES
 from lrar.replay import Runs
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, Claim, streams_of
-from lrar.table import Table, interval, linked, signed
+from lrar.studies import CLAIMS, HEADLINE, Claim, streams_of
+from lrar.table import Table, counted, interval, linked, signed
 
 NO_RUN = "No run of this exists yet."
+RESTORED = "pixels3072"  # the plain student on what our super resolution is trained to restore, pixel for pixel
+FEW = 5
 
 
 def verdict_table(
@@ -105,4 +109,63 @@ def room(runs: Runs) -> str:
             " The interval of both streams contains 0: no advantage of the teacher was measured on these clips, and neither "
             "*inconclusive* nor *contradicted* here says much about the method."
         )
+    restored = {
+        stream: compare(runs.records, row=RESTORED, baseline="plain", stream=stream) for stream in ("both", "rgb")
+    }
+    if all(restored.values()):
+        told = {
+            stream: f"{signed(found.difference)} {interval(found.low, found.high, sign=True)}"
+            for stream, found in restored.items()
+        }
+        text += (
+            " With perfect super resolution the plain student would see the frames that ours is trained to restore. On those it "
+            f"gains {told['both']}, both streams, RGB alone {told['rgb']} ({counted(restored['both'].seeds, 'seed')})."
+        )
     return f"{text}\n"
+
+
+def errors(runs: Runs, *, row: str = "plain") -> str:
+    """What a row takes for what at its first seed, RGB, and which tests no run of any row gets right; one paragraph."""
+    first = [record for record in runs.of(row, stream="rgb") if record.seed == 0]
+    if not first:
+        return f"{NO_RUN}\n"
+    classes = first[0].classes
+    taken = Counter(
+        (label, int(np.argmax(answer)))
+        for record in first
+        for label, answer in zip(record.labels, record.probabilities, strict=True)
+        if np.argmax(answer) != label
+    )
+    (label, answer), count = taken.most_common(1)[0]
+    wrong: Counter[tuple[int, str]] = Counter()
+    tested: Counter[tuple[int, str]] = Counter()
+    for record in runs.records:
+        if record.probabilities:
+            tests = [(record.fold, clip) for clip in record.clips]
+            tested.update(tests)
+            wrong.update(test for test, hit in zip(tests, record.correct, strict=True) if not hit)
+    never = [test for test, times in tested.items() if wrong[test] == times]
+    text = (
+        f"Of the {taken.total()} errors of *{ROW_NAMES[row]}*, RGB, first seed, {count} take *{classes[label]}* for "
+        f"*{classes[answer]}*. {counted(len(never), 'test')} of {len(tested)} {'is' if len(never) == 1 else 'are'} wrong in "
+        f"every run of every row, size and stream ({min(tested.values())} runs or more)"
+    )
+    named = ", ".join(f"`{clip}`" for _, clip in sorted(never)) if len(never) <= FEW else ""
+    return f"{text}{f': {named}' if named else ''}.\n"
+
+
+def other_makes(runs: Runs) -> str:
+    """Which rows have runs that were made on another make of processor than what the verdicts rest on; one paragraph."""
+    made = {record.processor for record in runs.records if record.row in HEADLINE}
+    other = {row: {record.stream for record in runs.of(row) if record.processor not in made} for row in runs.rows}
+    if not made or not any(other.values()):
+        return ""
+    rows = ", ".join(
+        f"*{ROW_NAMES[row]}*" + ("" if len(streams) > 1 else f" ({', '.join(streams)})")
+        for row, streams in other.items()
+        if streams
+    )
+    return (
+        f"On {wording.told_setting(runs)}, all runs that verdicts rest on were made on {' and '.join(sorted(made))}; these rows, "
+        f"in whole or in part, on another make: {rows}.\n"
+    )

@@ -16,7 +16,7 @@ from lrar import elsewhere, figures, literature, measured, sensitivity, tables, 
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
 from lrar.experiment import Data
-from lrar.outcomes import NO_RUN, result, room, state, verdict_table
+from lrar.outcomes import NO_RUN, RESTORED, errors, other_makes, result, room, state, verdict_table
 from lrar.places import BOOK
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
@@ -77,7 +77,6 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "processors.md": fragment(elsewhere.across_processors(runs, again)),
         "hmdb_processors.md": fragment(elsewhere.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
-        "more_pixels.md": fragment(tables.differences(runs, baseline="plain", rows=("pixels768", "pixels3072"))),
         "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
         "hmdb_larger.md": fragment(tables.accuracy(hmdb, rows=("teacher", "large_teacher")), HMDB),
         "hmdb_larger_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES["larger"]), HMDB),
@@ -88,6 +87,12 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
             tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB
+        ),
+        "hmdb_transfer_place.md": fragment(
+            tables.differences(hmdb, baseline="attention_transfer", rows=("attention_transfer25",)), HMDB
+        ),
+        "hmdb_all_transfer_place.md": fragment(
+            tables.differences(hmdb, baseline="all", rows=("all_transfer25",)), HMDB
         ),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
@@ -129,6 +134,10 @@ def of_one(runs: Runs, *, data: str, shared: Mapping[int, Collection[str]]) -> d
         "total.md": total(runs),
         "quality.md": told(tables.quality(runs)),
         "room.md": room(runs),
+        "errors.md": errors(runs),
+        "other_makes.md": other_makes(runs),
+        "more_pixels.md": told(tables.differences(runs, baseline="plain", rows=TABLES["pixels"][1:])),
+        "restored.md": told(tables.differences(runs, baseline=RESTORED, rows=("sr", "full", "teacher"))),
         "seeds.md": told(sensitivity.between_seeds(runs)),
         "sr_seeds.md": told(sensitivity.each_seed(runs, rows=("sr",))),
         "teacher_seeds.md": told(sensitivity.each_seed(runs, rows=("teacher",))),

@@ -176,25 +176,28 @@ def _first_seed(runs: list[Record], *, row: str, baseline: str) -> tuple[int, in
 def seed_error(records: Iterable[Record], *, row: str, baseline: str, stream: str) -> float:
     """Standard error of the difference between two rows that comes from their seeds alone, in points.
 
-    In each fold it is the spread of the difference over seeds, on one set of clips; folds are independent runs and weigh
-    by their clips.
+    The spread of the difference over seeds is taken in two ways, and the larger counts. In each fold by itself, as if folds
+    were independent runs; they weigh by their clips. And over all folds at once, since a seed's number begins weights and
+    draws alike in every fold: what is common to them does not average out.
 
     Returns:
         `nan` where a fold has fewer than two seeds of both rows.
     """
     runs = side_by_side(records, row=row, baseline=baseline, stream=stream)
-    of_fold: dict[int, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    of_run: dict[tuple[int, int], dict[str, Record]] = defaultdict(dict)
     for record in runs:
-        of_fold[record.fold][record.seed][record.row] = record
-    variance = clips = 0.0
-    for seeds in of_fold.values():
-        if len(seeds) < 2:
-            return float("nan")
-        differences = [its[row].correct.mean() - its[baseline].correct.mean() for its in seeds.values()]
-        size = len(next(iter(seeds.values()))[row].clips)
-        variance += size**2 * float(np.var(differences, ddof=1)) / len(differences)
-        clips += size
-    return 100 * variance**0.5 / clips if clips else float("nan")
+        of_run[record.fold, record.seed][record.row] = record
+    sizes = {fold: len(its[row].clips) for (fold, _), its in of_run.items()}
+    gained: dict[int, dict[int, float]] = defaultdict(dict)  # seed -> fold -> clips
+    for (fold, seed), its in of_run.items():
+        gained[seed][fold] = float(its[row].correct.sum()) - float(its[baseline].correct.sum())
+    by_fold = [[its[fold] for its in gained.values() if fold in its] for fold in sizes]
+    if not by_fold or min(map(len, by_fold)) < 2:
+        return float("nan")
+    apart = sum(float(np.var(values, ddof=1)) / len(values) for values in by_fold) ** 0.5
+    whole = [sum(its.values()) for its in gained.values() if its.keys() == sizes.keys()]
+    together = float(np.std(whole, ddof=1)) / len(whole) ** 0.5 if len(whole) > 1 else 0.0
+    return 100 * max(apart, together) / sum(sizes.values())
 
 
 def table(

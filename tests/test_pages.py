@@ -131,6 +131,34 @@ def test_what_there_is_to_win_back(tmp_path, monkeypatch):
     assert "−25.0 points" in text and "contains 0" not in text, "worse is not the same as alike"
 
 
+def test_errors_of_a_row_and_of_all_rows(tmp_path, monkeypatch):
+    """Of twelve clips the plain student gets the last six wrong, and the best row the last three."""
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    assert outcomes.errors(existing("ixmas6", profile="full", records=tmp_path)) == "No run of this exists yet.\n"
+    write_records(tmp_path, {"plain": 6, "sr": 9}, folds=2)
+    text = outcomes.errors(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.startswith(
+        "Of the 12 errors of *plain (bicubic)*, RGB, first seed, 4 take *kick* for *point*. 6 tests of 24 are"
+    )
+    write_records(tmp_path, {"teacher": 11}, folds=2)
+    text = outcomes.errors(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.endswith(
+        "2 tests of 24 are wrong in every run of every row, size and stream (6 runs or more): `actor0_11`, `actor1_11`.\n"
+    )
+
+
+def test_rows_of_another_make_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6, "nearest": 6, "temporal": 6})
+    assert outcomes.other_makes(existing("ixmas6", profile="full", records=tmp_path)) == ""
+    for record in Store(tmp_path).records("ixmas6"):
+        if record.row == "temporal" or (record.row, record.stream) == ("nearest", "flow"):
+            other = record.provenance | {"machine": "x86_64, another make, 1 threads"}
+            Store(tmp_path).write(replace(record, provenance=other))
+    text = outcomes.other_makes(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.endswith("in whole or in part, on another make: *nearest* (flow), *temporal attention*.\n")
+
+
 def test_the_readme_holds_what_the_records_give():
     text = (ROOT / "README.md").read_text()
     assert text == readme.readme_with(readme.readme_table(), text), "run: lrar records --write"

@@ -9,14 +9,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from lrar import elsewhere, literature, sensitivity, statistics, tables
+from lrar.backbones import CompactConvNet
+from lrar.i3d import I3D
 from lrar.measured import shared_sources
+from lrar.outcomes import RESTORED
 from lrar.pages import DATASET, HMDB, ONE_MORE, TWO_PROTOCOLS
 from lrar.places import BOOK
 from lrar.records import COMMITTED
 from lrar.replay import Runs, existing
-from lrar.studies import CLAIMS, TABLES
+from lrar.settings import setting
+from lrar.studies import CLAIMS, DISTILLATIONS, TABLES
 from lrar.table import FIXED_SPACE, Table
 
 PAGES = {
@@ -165,6 +170,48 @@ def test_direction_of_c1(says, hmdb):
     shared = shared_sources(COMMITTED, hmdb)
     for line in sensitivity.other_looks(hmdb, CLAIMS[0], shared=shared).body:
         assert {cell[0] for cell in line[1:3]} == {"+"}, line
+
+
+def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
+    assert says(
+        "c1",
+        "What lies between the teacher and the plain student, super resolution without fault would win nearly by itself; ours "
+        "wins less than a quarter of it in RGB.",
+    )
+    gains = tables.comparisons(hmdb, baseline="plain", rows=("teacher", "sr", RESTORED))
+    for stream in ("rgb", "flow", "both"):
+        assert gains[RESTORED, stream].difference > 0.4 * gains["teacher", stream].difference, stream
+    assert gains[RESTORED, "both"].difference > 0.9 * gains["teacher", "both"].difference
+    found = tables.comparisons(hmdb, baseline=RESTORED, rows=("sr", "teacher"))
+    at_one_seed = gains[RESTORED, "rgb"].difference + found["sr", "rgb"].difference
+    assert max(at_one_seed, gains["sr", "rgb"].difference) < gains[RESTORED, "rgb"].difference / 4
+    assert says(
+        "c1", "does as well as the teacher of the same seed, which has attention and sees 112 rows of HR: better in RGB"
+    )
+    assert says("c2", "reads RGB better than the seed of the teacher that taught all students")
+    assert says(
+        "c4", "a plain student on frames of 48x64, which are what our super resolution should restore, does as well"
+    )
+    assert found["teacher", "rgb"].high < 0 < found["teacher", "flow"].low
+    assert found["teacher", "both"].low < 0 < found["teacher", "both"].high
+    assert says("c1", "in RGB hardly anything to lose: with a sixteenth of the pixels the interval still contains 0.")
+    fewer = tables.comparisons(ixmas, baseline="plain", rows=("pixels12",))["pixels12", "rgb"]
+    assert fewer.low < 0 < fewer.high
+
+
+def test_weight_of_attention_transfer(says):
+    assert says("c2", "a twenty-fifth of that on HMDB-21 (maps of 2x4x5) and a twenty-first on IXMAS-6 (4x4x3)")
+    its = setting("hmdb21")
+    maps = {
+        (2, 4, 5): I3D()(torch.zeros(1, 3, its.recipe.frames, its.rows, its.rows * 320 // 240)),
+        (4, 4, 3): CompactConvNet(in_channels=1, stream="rgb")(
+            torch.zeros(1, 1, setting("ixmas6").recipe.frames, 64, 48)
+        ),
+    }
+    assert all(features.shape[2:] == size for size, features in maps.items())
+    assert DISTILLATIONS["all"].attention_transfer == 1
+    assert DISTILLATIONS["all_transfer25"].attention_transfer == 1000 / (2 * 4 * 5)
+    assert round(1000 / (4 * 4 * 3)) == 21
 
 
 def test_what_the_flow_stream_adds(says, hmdb):

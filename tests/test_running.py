@@ -225,6 +225,8 @@ def test_a_larger_data_set_is_shrunk_for_everyone(ixmas, tmp_path, monkeypatch):
         assert seen_low.shape[1:3] == low
         assert np.array_equal(seen_low, to_video(low_resolution(clip, scale=shrink)))
         assert np.array_equal(wanted, to_video(shrink_to(to_tensor(clip), size=(16, 12))))
+        less_shrunk = student(replace(data, shrink=shrink // scale), source="bicubic", super_resolution=None, enlarge=1)
+        assert np.array_equal(stream_of(less_shrunk, store=store)[division.test[0]], wanted), "perfect super resolution"
         quality = store.find(identity(of_network)).quality
         assert set(quality) - set(PUBLISHED) == sources
         assert all(value["psnr"] > 10 for value in quality.values())

@@ -287,6 +287,15 @@ def test_error_of_seeds_by_hand():
     assert np.isnan(seed_error(runs, row="new", baseline="none", stream="rgb"))
 
 
+def test_error_of_seeds_that_move_all_folds_alike_by_hand():
+    """Both folds gain two clips more at the second seed, so what is gained over both differs by four of six."""
+    runs = [record("old", "0000", seed=seed) for seed in (0, 1)] + [record("old", "00", fold=1, seed=s) for s in (0, 1)]
+    runs += [record("new", "1000"), record("new", "1110", seed=1)]
+    runs += [record("new", "00", fold=1), record("new", "11", fold=1, seed=1)]
+    error = seed_error(runs, row="new", baseline="old", stream="rgb")
+    assert error == pytest.approx(100 * np.std([1, 5], ddof=1) / 2**0.5 / 6)
+
+
 def test_an_error_from_another_source_makes_an_interval_wider():
     values = np.random.default_rng(1).normal(size=400)
     low, high = bootstrap_interval(values, np.arange(400), error=0.2)
