@@ -83,6 +83,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "hmdb_larger_differences.md": fragment(
             tables.differences(hmdb, baseline="large_plain", rows=("large_sr", "large_full")), HMDB
         ),
+        "hmdb_larger_beyond_sr.md": fragment(tables.differences(hmdb, baseline="large_sr", rows=("large_full",)), HMDB),
         "hmdb_larger_gain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("large_plain",)), HMDB),
         "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
         "hmdb_heads.md": fragment(
