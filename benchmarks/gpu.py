@@ -18,12 +18,13 @@ from backbones import costs
 from tqdm import tqdm
 
 from lrar.cache import cache_folder
+from lrar.claims import HEADLINE
 from lrar.distributed import device
 from lrar.measured import write_measurement
 from lrar.records import Record
 from lrar.scheduling import run_study, usual_workers
 from lrar.settings import PROFILES, setting
-from lrar.studies import HEADLINE, Task, tasks
+from lrar.studies import Task, tasks
 
 DATASET = "hmdb21"
 

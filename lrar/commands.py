@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lrar import distributed
 from lrar.archives import unpack_hmdb51
 from lrar.cache import cache_folder
+from lrar.claims import CLAIMS
 from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set, one_name
 from lrar.decoding import decode
@@ -25,7 +26,7 @@ from lrar.running import fold_of, run
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES
 from lrar.statistics import compare, table
-from lrar.studies import CLAIMS, ROWS, TABLES, streams_of, tasks
+from lrar.studies import ROWS, TABLES, streams_of, tasks
 from lrar.videos import load_videos
 from lrar.vouching import older_than_code, to_be_shown, vouch
 from lrar.weights import check, get_i3d, weights_folder

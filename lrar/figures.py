@@ -19,11 +19,11 @@ from matplotlib.axes import Axes
 
 from lrar import statistics
 from lrar.canvas import WIDTH, Spot, canvas, legend, picture
+from lrar.claims import CLAIMS
 from lrar.dots import Dot, dot_spots, draw_dots
 from lrar.names import ROW_NAMES
 from lrar.pooling import fused_records
 from lrar.replay import Runs
-from lrar.studies import CLAIMS
 from lrar.table import signed
 from lrar.tables import comparisons, difference, told_accuracy
 from lrar.wording import is_complete, told_setting

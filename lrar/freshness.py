@@ -19,6 +19,7 @@ from lrar.vouching import older_than_code
 
 SHOWING = (
     "canvas",
+    "claims",
     "dots",
     "figures",
     "names",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from lrar import tables, wording
+from lrar.claims import CLAIMS, HEADLINE, Claim
 from lrar.names import ROW_NAMES
 from lrar.replay import Runs
 from lrar.statistics import compare
-from lrar.studies import CLAIMS, HEADLINE, Claim, streams_of
+from lrar.studies import streams_of
 from lrar.table import Table, counted, interval, linked, signed
 
 NO_RUN = "No run of this exists yet."
@@ -127,8 +128,8 @@ def room(runs: Runs) -> str:
 def errors(runs: Runs, *, row: str = "plain") -> str:
     """What a row takes for what at its first seed, RGB, and which tests no run of any row gets right; one paragraph."""
     first = [record for record in runs.of(row, stream="rgb") if record.seed == 0]
-    if not first:
-        return f"{NO_RUN}\n"
+    if all(record.correct.all() for record in first):  # not run, or faultless
+        return "" if first else f"{NO_RUN}\n"
     classes = first[0].classes
     taken = Counter(
         (label, int(np.argmax(answer)))

@@ -15,12 +15,13 @@ from IPython.display import Image
 from lrar import elsewhere, figures, literature, measured, sensitivity, tables, wording
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
+from lrar.claims import CLAIMS
 from lrar.experiment import Data
 from lrar.outcomes import NO_RUN, RESTORED, errors, other_makes, result, room, state, verdict_table
 from lrar.places import BOOK
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
-from lrar.studies import CLAIMS, DISTILLATIONS, TABLES, super_resolution
+from lrar.studies import DISTILLATIONS, TABLES, super_resolution
 from lrar.table import Table
 from lrar.trace import on_page
 
@@ -35,7 +36,7 @@ PAGES = {
     "C3": ("claims/c3_attention", "05_attention_study"),
     "C4": ("claims/c4_full_system", "06_results"),
 }
-# Differences that no claim rests on, as baseline and row: what they say stands on the page of the claim.
+# Differences that no claim rests on, as baseline and rows: what they say stands on the page of the claim.
 ONE_MORE = {
     "feature_place": ("feature", "mean_feature"),  # features compared before attention, as students of C2 have none
     "all_place": ("all", "all_mean"),
@@ -43,6 +44,19 @@ ONE_MORE = {
     "room_sr": ("sr", "teacher"),  # what there is to win back
     "room_plain": ("plain", "teacher"),
     "beyond_sr": ("sr", "full"),  # what distillation and attention add to super resolution
+    "more_pixels": TABLES["pixels"],
+    "restored": (RESTORED, "sr", "full", "teacher"),  # what is missing where super resolution is not perfect
+}
+# The same where HMDB alone has the rows.
+ONE_MORE_ON_HMDB = {
+    "large_teacher": ("teacher", "large_teacher"),
+    "larger_differences": ("large_plain", "large_sr", "large_full"),
+    "larger_beyond_sr": ("large_sr", "large_full"),
+    "larger_gain": ("plain", "large_plain"),
+    "sr8": ("sr", "sr8"),
+    "heads": ("joint", "heads1", "heads2", "heads8"),
+    "transfer_place": ("attention_transfer", "attention_transfer25"),  # at the weight of its authors
+    "all_transfer_place": ("all", "all_transfer25"),
 }
 STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
 
@@ -77,29 +91,17 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "processors.md": fragment(elsewhere.across_processors(runs, again)),
         "hmdb_processors.md": fragment(elsewhere.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
-        "hmdb_large_teacher.md": fragment(tables.differences(hmdb, baseline="teacher", rows=("large_teacher",)), HMDB),
         "hmdb_larger.md": fragment(tables.accuracy(hmdb, rows=("teacher", "large_teacher")), HMDB),
         "hmdb_larger_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES["larger"]), HMDB),
-        "hmdb_larger_differences.md": fragment(
-            tables.differences(hmdb, baseline="large_plain", rows=("large_sr", "large_full")), HMDB
-        ),
-        "hmdb_larger_beyond_sr.md": fragment(tables.differences(hmdb, baseline="large_sr", rows=("large_full",)), HMDB),
-        "hmdb_larger_gain.md": fragment(tables.differences(hmdb, baseline="plain", rows=("large_plain",)), HMDB),
-        "hmdb_sr8.md": fragment(tables.differences(hmdb, baseline="sr", rows=("sr8",)), HMDB),
-        "hmdb_heads.md": fragment(
-            tables.differences(hmdb, baseline="joint", rows=("heads1", "heads2", "heads8")), HMDB
-        ),
-        "hmdb_transfer_place.md": fragment(
-            tables.differences(hmdb, baseline="attention_transfer", rows=("attention_transfer25",)), HMDB
-        ),
-        "hmdb_all_transfer_place.md": fragment(
-            tables.differences(hmdb, baseline="all", rows=("all_transfer25",)), HMDB
-        ),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
         "hmdb_shared.md": measured.told_shared_sources(Path(records), hmdb),
         "hmdb_without_shared.md": sensitivity.without_shared(hmdb, shared=shared),
         "hmdb_claims.png": figures.claim_differences(hmdb),
+        **{
+            f"hmdb_{name}.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB)
+            for name, (baseline, *rows) in ONE_MORE_ON_HMDB.items()
+        },
         **of_one(runs, data="IXMAS", shared={}),
         **{f"hmdb_{name}": content for name, content in of_one(hmdb, data="HMDB-51", shared=shared).items()},
     }
@@ -137,14 +139,12 @@ def of_one(runs: Runs, *, data: str, shared: Mapping[int, Collection[str]]) -> d
         "room.md": room(runs),
         "errors.md": errors(runs),
         "other_makes.md": other_makes(runs),
-        "more_pixels.md": told(tables.differences(runs, baseline="plain", rows=TABLES["pixels"][1:])),
-        "restored.md": told(tables.differences(runs, baseline=RESTORED, rows=("sr", "full", "teacher"))),
         "seeds.md": told(sensitivity.between_seeds(runs)),
         "sr_seeds.md": told(sensitivity.each_seed(runs, rows=("sr",))),
         "teacher_seeds.md": told(sensitivity.each_seed(runs, rows=("teacher",))),
     }
-    for name, (baseline, row) in ONE_MORE.items():
-        contents[f"{name}.md"] = told(tables.differences(runs, baseline=baseline, rows=(row,)))
+    for name, (baseline, *rows) in ONE_MORE.items():
+        contents[f"{name}.md"] = told(tables.differences(runs, baseline=baseline, rows=rows))
     for claim in CLAIMS:
         study, key = STUDY_OF[claim.name], claim.name.lower()
         baseline, *rows = TABLES[study]

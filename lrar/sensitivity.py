@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from lrar import statistics
+from lrar.claims import CLAIMS, Claim
 from lrar.clips import ClipSet
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.pooling import Outcome, outcome
 from lrar.protocols import folds
 from lrar.records import Record
 from lrar.replay import Runs
-from lrar.studies import CLAIMS, Claim
 from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
 from lrar.tables import SEEN
 from lrar.wording import told_setting

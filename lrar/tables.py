@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from lrar import statistics
+from lrar.claims import CLAIMS, Claim
 from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
 from lrar.replay import Runs, has_weights, networks_of
 from lrar.statistics import Comparison, compare
-from lrar.studies import CLAIMS, STREAMS, Claim, streams_of
+from lrar.studies import STREAMS, streams_of
 from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
 from lrar.wording import against_zero, count_runs, machines, of_folds, study_command, told_p, told_setting, told_verdict
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lrar.cache import atomic_write
+from lrar.claims import CLAIMS
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, results_csv
 from lrar.replay import Runs, networks_of
-from lrar.studies import CLAIMS, NETWORKS, TABLES, streams_of
+from lrar.studies import NETWORKS, TABLES, streams_of
 from lrar.table import FIXED_SPACE, Named, Table
 from lrar.vouching import older_than_code
 from lrar.wording import options, study_command

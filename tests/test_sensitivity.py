@@ -8,6 +8,7 @@ from made_up import make_record, write_records
 from test_statistics import record
 from test_tables import cells
 
+from lrar.claims import CLAIMS
 from lrar.clips import Clip, ClipSet
 from lrar.pooling import outcome
 from lrar.records import Store
@@ -24,7 +25,6 @@ from lrar.sensitivity import (
     without_shared,
 )
 from lrar.statistics import bootstrap_interval, paired
-from lrar.studies import CLAIMS
 
 
 def test_what_another_seed_changes(tmp_path, monkeypatch):

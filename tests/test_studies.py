@@ -20,6 +20,7 @@ from conftest import names_file_and_remedy
 from dask.distributed import LocalCluster
 
 from lrar import scheduling
+from lrar.claims import CLAIMS
 from lrar.clips import DataError
 from lrar.experiment import Recipe, identity
 from lrar.pages import STUDY_OF
@@ -29,7 +30,6 @@ from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
 from lrar.streams import SCALE
 from lrar.studies import (
-    CLAIMS,
     ROWS,
     STREAMS,
     STUDIES,
