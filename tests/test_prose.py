@@ -13,6 +13,7 @@ import torch
 
 from lrar import elsewhere, literature, sensitivity, statistics, tables
 from lrar.backbones import CompactConvNet
+from lrar.claims import CLAIMS
 from lrar.i3d import I3D
 from lrar.measured import shared_sources
 from lrar.outcomes import RESTORED
@@ -21,7 +22,7 @@ from lrar.places import BOOK
 from lrar.records import COMMITTED
 from lrar.replay import Runs, existing
 from lrar.settings import setting
-from lrar.studies import CLAIMS, DISTILLATIONS, TABLES
+from lrar.studies import DISTILLATIONS, TABLES
 from lrar.table import FIXED_SPACE, Table
 
 PAGES = {
@@ -175,22 +176,21 @@ def test_direction_of_c1(says, hmdb):
 def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
     assert says(
         "c1",
-        "What lies between the teacher and the plain student, super resolution without fault would win nearly by itself; ours "
-        "wins less than a quarter of it in RGB.",
+        "Over both streams super resolution without fault would win about what lies between the teacher and the plain student. "
+        "Ours stays at least 13 points below it in RGB, by the interval.",
     )
-    gains = tables.comparisons(hmdb, baseline="plain", rows=("teacher", "sr", RESTORED))
-    for stream in ("rgb", "flow", "both"):
-        assert gains[RESTORED, stream].difference > 0.4 * gains["teacher", stream].difference, stream
-    assert gains[RESTORED, "both"].difference > 0.9 * gains["teacher", "both"].difference
+    gains = tables.comparisons(hmdb, baseline="plain", rows=("teacher", RESTORED))
+    assert abs(gains[RESTORED, "both"].difference - gains["teacher", "both"].difference) < 1
     found = tables.comparisons(hmdb, baseline=RESTORED, rows=("sr", "teacher"))
-    at_one_seed = gains[RESTORED, "rgb"].difference + found["sr", "rgb"].difference
-    assert max(at_one_seed, gains["sr", "rgb"].difference) < gains[RESTORED, "rgb"].difference / 4
+    assert found["sr", "rgb"].high < -13
     assert says(
-        "c1", "does as well as the teacher of the same seed, which has attention and sees 112 rows of HR: better in RGB"
+        "c1", "Over both streams no difference between them was seen; in RGB that student is better, in flow worse."
     )
     assert says("c2", "reads RGB better than the seed of the teacher that taught all students")
     assert says(
-        "c4", "a plain student on frames of 48x64, which are what our super resolution should restore, does as well"
+        "c4",
+        "a plain student on frames of 48x64, which are what our super resolution should restore, reads RGB better than the "
+        "teacher of the same seed",
     )
     assert found["teacher", "rgb"].high < 0 < found["teacher", "flow"].low
     assert found["teacher", "both"].low < 0 < found["teacher", "both"].high
