@@ -32,6 +32,7 @@ ROW_NAMES = {
     "full": "full system",
     "large_plain": "plain, twice the rows and frames",
     "large_sr": "our SR, twice the rows and frames",
+    "large_all": "all three losses, twice the rows and frames",
     "large_full": "full system, twice the rows and frames",
     "own": "our SR network",
     "own8": "our SR network, x8",

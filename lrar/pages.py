@@ -50,8 +50,9 @@ ONE_MORE = {
 # The same where HMDB alone has the rows.
 ONE_MORE_ON_HMDB = {
     "large_teacher": ("teacher", "large_teacher"),
-    "larger_differences": ("large_plain", "large_sr", "large_full"),
-    "larger_beyond_sr": ("large_sr", "large_full"),
+    "larger_differences": ("large_plain", "large_sr", "large_all", "large_full"),
+    "larger_beyond_sr": ("large_sr", "large_all", "large_full"),
+    "larger_attending": ("large_all", "large_full"),
     "larger_gain": ("plain", "large_plain"),
     "sr8": ("sr", "sr8"),
     "heads": ("joint", "heads1", "heads2", "heads8"),

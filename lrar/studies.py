@@ -149,6 +149,7 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "large_plain": larger(student("bicubic")),
         "large_full": larger(full),
         "large_sr": larger(student("sr")),
+        "large_all": larger(changed(student("sr"), distillation=DISTILLATIONS["all"])),
     },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
@@ -168,7 +169,7 @@ EXTRA = (
 NETWORKS = {"own": "sr", "own8": "sr8"}
 
 # Rows with a teacher of their own -> its row; those that are not named have the row `teacher`.
-TEACHERS = {"large_full": "large_teacher"}
+TEACHERS = {"large_full": "large_teacher", "large_all": "large_teacher"}
 
 # What each table shows, its baseline first.
 TABLES = {
@@ -187,7 +188,7 @@ TABLES = {
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
-    "larger": ("large_plain", "large_sr", "large_full", "large_teacher"),
+    "larger": ("large_plain", "large_sr", "large_all", "large_full", "large_teacher"),
 }
 
 
