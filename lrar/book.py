@@ -30,6 +30,7 @@ from lrar.freshness import stamp
 from lrar.lighter import keep_used_icons, without_unused_mathjax
 from lrar.pages import write_fragments
 from lrar.places import BOOK, ROOT
+from lrar.records import Store
 from lrar.rerun import FAILED, NOTEBOOKS, committed_notebooks, with_install_cell
 from lrar.tidy import BookError, tidy
 from lrar.trace import PAGE as RUNS_PAGE
@@ -51,11 +52,13 @@ def checked_names(datasets: Sequence[str]) -> tuple[str, ...]:
                 f"{name or 'an empty name'}: no data set that can have chapters. Known: synthetic, ixmas6, ixmas, hmdb21, "
                 "hmdb51, hmdb, and folder-NAME for the folder NAME in LRAR_DATA."
             )
-        if name.startswith("folder-") and not available(name) and not (BOOK / "records" / name).is_dir():
-            raise DataError(
-                f"{name}: there is no folder {name.removeprefix('folder-')} in {data_folder()}, nor are there records of it. "
-                "Set LRAR_DATA to the folder that holds it."
-            )
+        if name.startswith("folder-") and not available(name):
+            kept = Store(BOOK / "records").records(name)
+            if not any(record.experiment["data"]["dataset"] == name for record in kept):
+                raise DataError(
+                    f"{name}: there is no folder {name.removeprefix('folder-')} in {data_folder()}, nor are there records of "
+                    "it under that name. Move it there, or set LRAR_DATA to the folder that holds it, and run its study."
+                )
     return names
 
 

@@ -31,6 +31,8 @@ from lrar.videos import load_videos
 from lrar.vouching import older_than_code, to_be_shown, vouch
 from lrar.weights import check, get_i3d, weights_folder
 
+FEW = 5
+
 
 def show_progress(iterable, **options):
     """A progress bar on a terminal, nothing elsewhere."""
@@ -78,6 +80,11 @@ def data_check(arguments: argparse.Namespace) -> int:
     if problems:
         return 2
     print(f"{clip_set.dataset}: {len(clip_set.clips)} clips, all of them good")
+    groups = sorted({clip.group for clip in clip_set.clips})
+    print(
+        f"{len(groups)} groups ({', '.join(groups[:FEW])}{', …' if len(groups) > FEW else ''}): clips of one person or of one "
+        "film must be in one"
+    )
     return 0
 
 
@@ -194,12 +201,10 @@ def audit(arguments: argparse.Namespace) -> int:
         for record in sample:
             threads = int(record.provenance["machine"].split(", ")[-1].split()[0])
             torch.set_num_threads(threads)
+            same_files = _same_files(record)
+            if arguments.vouch and not same_files:
+                raise DataError(f"{_told(record)}: its clips have changed since, so it shows nothing of the code.")
             again = run(from_dict(record.experiment), store=Store(Path(folder) / "records"))
-            if again.fingerprint != record.fingerprint:
-                raise DataError(
-                    f"{record.dataset} {record.row} fold {record.fold}: its clips have changed since, so there is nothing to "
-                    "compare. Put the clips back that the record was made of, or run the study again."
-                )
             difference = int(again.correct.sum()) - int(record.correct.sum())
             worst = max(worst, abs(difference))
             older = older_than_code(record)
@@ -209,8 +214,10 @@ def audit(arguments: argparse.Namespace) -> int:
             note = f", made by older code ({', '.join(older)})" if older else ""
             if again.processor != record.processor:  # which rounds otherwise
                 note += f", on another processor ({record.processor} then, {again.processor} now)"
+            if not same_files:
+                note += ", from other files of the same clips"
             print(
-                f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}: recorded "
+                f"{_told(record)}: recorded "
                 f"{int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}, "
                 f"probabilities {'the same' if same else 'differ'}{note}",
                 flush=True,
@@ -224,6 +231,27 @@ def audit(arguments: argparse.Namespace) -> int:
         for record in sample:
             vouch(record)
     return 0 if worst <= arguments.tolerance else 1
+
+
+def _told(record: Record) -> str:
+    return f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}"
+
+
+def _same_files(record: Record) -> bool:
+    """Whether the files are those that a record was made of; copies of the same clips, encoded otherwise, are not.
+
+    Raises:
+        DataError: the clips of its fold are others.
+    """
+    videos, fold = fold_of(from_dict(record.experiment).data)
+    clips = [videos.clip_set.clips[index] for index in fold.test]
+    now = videos.clip_set.classes, len(fold.train), {clip.name: clip.label for clip in clips}
+    if now != (tuple(record.classes), record.n_train, dict(zip(record.clips, record.labels, strict=True))):
+        raise DataError(
+            f"{_told(record)}: its fold has other clips now, so there is nothing to compare. Put the clips there that the record "
+            "names, or run the study again."
+        )
+    return videos.fingerprint == record.fingerprint
 
 
 def _auditable(arguments: argparse.Namespace) -> list[Record]:

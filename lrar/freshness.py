@@ -64,7 +64,7 @@ def stale(root: Path) -> list[str]:
             where = f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}"
             lines.append(f"{where}: older than {', '.join(older)}")
     index = root / "results.csv"
-    if index.exists() and index.read_text() != results_csv(records):
+    if index.exists() and index.read_text(encoding="utf-8") != results_csv(records):
         lines.append(f"{index.name}: not what the records give. Run: lrar records --write")
     return lines + (_stale_pages(root) if root.resolve() == (BOOK / "records").resolve() else [])
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from lrar.clips import DataError
-from lrar.datasets.folder import VIDEO_SUFFIXES, as_text
+from lrar.datasets.folder import VIDEO_SUFFIXES, as_text, files_below
 from lrar.small import Answer, Card, SmallStudent, read
 from lrar.watch import WHOLE, Region, Window, windows
 
@@ -21,9 +21,8 @@ def find_videos(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    # Files that begin with a dot are not shown to people: some systems put one, no video, beside each video.
-    files = (file for file in path.rglob("*") if not file.is_dir() and not file.name.startswith("."))
-    inside = sorted(file for file in files if file.suffix.lower() in VIDEO_SUFFIXES)
+    # Without hidden files: some systems put one, no video, beside each video.
+    inside = sorted(file for file in files_below(path) if file.suffix.lower() in VIDEO_SUFFIXES)
     if not inside:
         raise DataError(f"{path}: no videos in this folder ({', '.join(sorted(VIDEO_SUFFIXES))}). Add some.")
     return inside

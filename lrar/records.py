@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,21 @@ class Store:
             return path.with_name(f"{stem}-{record.fingerprint}-{record.id}.json")
         return path
 
+    def must_take_records(self) -> None:
+        """Asked before a run, lest its work be lost.
+
+        Raises:
+            DataError: no file can be written there.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise DataError(
+                f"{self.root}: no record can be written there ({error.strerror}). Give another folder with --records."
+            ) from error
+
     def write(self, record: Record) -> Path:
         """Write a record whole: to a temporary name, flushed, renamed."""
         path = self.path(record)
@@ -193,7 +209,7 @@ def read_record(path: Path) -> Record:
         DataError: the file is no record.
     """
     try:
-        return Record(**json.loads(Path(path).read_text()))
+        return Record(**json.loads(Path(path).read_bytes()))
     except (ValueError, TypeError) as error:  # what is not UTF-8 or not JSON is a ValueError
         raise DataError(f"{path}: not a record ({error}). Delete it and run its study again.") from error
 

@@ -81,9 +81,7 @@ class Runs:
         return self.folds * self.seeds(row)
 
 
-def replay(
-    dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
-) -> Runs:
+def replay(dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = ()) -> Runs:
     """The records of these rows; missing ones are made first where that is quick.
 
     Args:
@@ -91,7 +89,6 @@ def replay(
         profile: a key of `lrar.settings.PROFILES`.
         records: root of the records.
         rows: rows of any study; by default all of them.
-        protocol: a key of `lrar.protocols.PROTOCOLS`; None is the data set's own.
 
     Raises:
         DataError: no such profile.
@@ -101,14 +98,17 @@ def replay(
     dataset = one_name(dataset)
     rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     if profile == LIVE and available(dataset):
-        _make_missing(dataset, PROFILES[profile], Path(records), rows, protocol)
-    return existing(dataset, profile=profile, records=records, rows=rows, protocol=protocol)
+        _make_missing(dataset, PROFILES[profile], Path(records), rows)
+    return existing(dataset, profile=profile, records=records, rows=rows)
 
 
 def existing(
     dataset: str, *, profile: str, records: str | Path, rows: Iterable[str] = (), protocol: str | None = None
 ) -> Runs:
-    """The records of these rows as they exist; nothing is run."""
+    """The records of these rows as they exist; nothing is run.
+
+    Where clips have changed between them, those of the clips that are here count.
+    """
     dataset = one_name(dataset)
     rows = tuple(row for row in (tuple(rows) or ROWS) if row in rows_of(dataset))
     protocol = protocol or setting(dataset).protocol
@@ -120,6 +120,9 @@ def existing(
         and record.row in (*rows, *networks_of(rows))
         and means_today(record, settings, protocol)
     )
+    if len({record.fingerprint for record in chosen}) > 1 and available(dataset):
+        now = load_clip_set(dataset).thinned(settings.every).fingerprint()
+        chosen = tuple(record for record in chosen if record.fingerprint == now)
     return Runs(
         dataset=dataset,
         profile=profile,
@@ -165,11 +168,11 @@ def can_draw(runs: Runs, *, record: Record | None = None) -> bool:
     return all(weights_path(part, fingerprint).exists() for part in needed if part is not None)
 
 
-def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...], protocol: str | None) -> None:
+def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, ...]) -> None:
     rows = tuple(filter(has_weights, rows))
     if not rows:  # to `tasks`, no rows means all of them
         return
-    listed = tasks("all", dataset, protocol=protocol, profile=profile, rows=rows)
+    listed = tasks("all", dataset, profile=profile, rows=rows)
     store = Store(root)
     fingerprint = load_data(dataset, profile.every).fingerprint
     missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor
@@ -37,6 +38,7 @@ def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record 
         its record; None where another process is at it and `wait` is false.
     """
     store = Store(root)
+    store.must_take_records()
     experiment = task.experiment
     with _GENERATOR:
         torch.set_num_threads(threads)
@@ -67,7 +69,7 @@ def run_study(
         scheduler: address of a Dask scheduler, `tcp://host:8786`; None for this machine.
 
     Raises:
-        DataError: the system has killed a worker, or no scheduler answers.
+        DataError: the system has killed a worker, no scheduler answers, or the folder takes no records.
     """
     root = Path(root).resolve()  # a worker elsewhere has another working folder
     store = Store(root)
@@ -115,6 +117,11 @@ def _run_all(
             futures = {client.submit(run_task, task, root, threads, wait, pure=False): task for task in listed}
             try:
                 for future, record in answered(futures, with_results=True):
+                    if future.cancelled():  # its "record" is an error that nobody raised
+                        raise DataError(
+                            f"{scheduler}: the scheduler went away. Finished runs are kept: start it again, and run the study "
+                            "again."
+                        )
                     yield futures[future], record
             except KilledWorker as error:
                 raise DataError(
@@ -125,7 +132,8 @@ def _run_all(
         for task in listed:
             yield task, run_task(task, root, threads, wait)
     else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
             to_do, running = iter(listed), {}
 
             def submit() -> None:
@@ -146,3 +154,13 @@ def _run_all(
                     "A worker was killed, most likely because memory ran out. Finished runs are kept: run the study again "
                     f"with fewer than {workers} workers (--workers)."
                 ) from error
+
+
+def _end_with_parent() -> None:
+    """End this worker where the study is killed, which by itself it would not notice: it would keep memory and its lock."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -246,7 +246,8 @@ def tasks(
         rows: only these rows.
 
     Raises:
-        DataError: unknown study or row, the data is missing, or the published weights of a row in `rows` are.
+        DataError: unknown study or row, a study of which the data set has no row, the data is missing, or the published
+            weights of a row in `rows` are.
     """
     dataset = one_name(dataset)  # one folder is one data set, however it is called
     if study != "all" and study not in STUDIES:
@@ -277,4 +278,6 @@ def tasks(
                         # super-resolution network, so the spread over seeds is the student's.
                         experiment = dataclasses.replace(make(data, stream, profile), seed=seed)
                         listed.append(Task(study=name, row=row, experiment=experiment))
+    if not listed:
+        raise DataError(f"{study}: {dataset} has none of its rows. Its rows: {', '.join(rows_of(dataset))}.")
     return listed

@@ -1,5 +1,6 @@
 """The book is built, and its pages are looked at: by a parser, and by a browser where there is one."""
 
+import dataclasses
 import functools
 import pkgutil
 import re
@@ -11,10 +12,12 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import names_file_and_remedy
+from made_up import make_record
 
 import lrar
 from lrar import book
 from lrar.clips import DataError
+from lrar.records import Store
 
 # Attributes through which a browser fetches something by itself when it shows a page.
 FETCHED = {
@@ -200,6 +203,19 @@ def test_only_names_of_data_sets_become_chapters(tmp_path, monkeypatch, name):
     assert names_file_and_remedy(error, name.strip())
     assert victim.exists() and not (tmp_path / "book").exists()
     assert book.checked_names(["synthetic", " ixmas6 ", "hmdb51", "synthetic"]) == ("synthetic", "ixmas6", "hmdb51")
+
+
+def test_records_of_a_folder_by_its_path_make_no_chapters(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRAR_DATA", str(tmp_path))
+    monkeypatch.setattr(book, "BOOK", tmp_path / "book")
+    record = make_record("plain", "rgb", 0, dataset="folder-mine")
+    by_path = record.experiment | {"data": record.experiment["data"] | {"dataset": "/videos/mine"}}
+    Store(tmp_path / "book" / "records").write(dataclasses.replace(record, experiment=by_path))
+    with pytest.raises(DataError) as error:
+        book.checked_names(["folder-mine"])
+    assert names_file_and_remedy(error, "folder-mine", "nor are there records of it under that name")
+    Store(tmp_path / "book" / "records").write(record)
+    assert book.checked_names(["folder-mine"]) == ("folder-mine",)
 
 
 def test_each_module_is_in_the_reference():

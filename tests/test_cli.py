@@ -176,10 +176,16 @@ def test_each_help_has_an_example_that_holds(capsys, command):
 def test_data_that_is_good(capsys, folder, ixmas):
     code, out, lines = call(capsys, "data", "check", folder)
     assert (code, lines) == (0, [])
-    assert "folder-mine: 4 clips, all of them good" in out
+    assert "folder-mine: 4 clips, all of them good\n2 groups (" in out
     code, out, lines = call(capsys, "data", "prepare", "ixmas6")
     assert (code, lines) == (0, [])
     assert "ixmas6: 18 clips, 180 frames, 3 classes, 3 groups" in out
+
+
+def test_a_colon_in_a_folder_s_name(capsys, folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "my:videos")
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys, "data", "check", "my:videos/")[0] == 0
 
 
 def test_study_then_index_then_audit(capsys, ixmas, tmp_path, trainings):
@@ -336,7 +342,7 @@ def test_one_run(capsys, ixmas, tmp_path, trainings):
 
 
 def test_audit_of_changed_clips(capsys, ixmas, tmp_path, trainings, monkeypatch):
-    """A difference would be that of the clips, not of the machine."""
+    """A copy in other files is compared, and the line says so; other clips are refused before anything is trained."""
     shutil.copytree(ixmas, tmp_path / "data" / "ixmas")
     monkeypatch.setenv("LRAR_DATA", str(tmp_path / "data"))
     load_data.cache_clear()
@@ -345,8 +351,16 @@ def test_audit_of_changed_clips(capsys, ixmas, tmp_path, trainings, monkeypatch)
     clips = tmp_path / "data" / "ixmas"
     shutil.copy(min(clips.glob("amel1_07_*")), min(clips.glob("alba1_07_*")))
     load_data.cache_clear()
-    line = complaint(capsys, "audit", *records)
-    assert "its clips have changed since" in line
+    _, out, _ = call(capsys, "audit", "--tolerance", "3", *records)
+    assert out.splitlines()[-1].endswith(", from other files of the same clips")
+    assert len(trainings) == 2
+    monkeypatch.setattr("lrar.commands.to_be_shown", list)
+    monkeypatch.setattr("lrar.commands.older_than_code", lambda record: ["training"])
+    assert "its clips have changed since, so it shows nothing" in complaint(capsys, "audit", "--vouch", *records)
+    min(clips.glob("alba1_07_*")).unlink()
+    load_data.cache_clear()
+    assert "its fold has other clips now" in complaint(capsys, "audit", *records)
+    assert len(trainings) == 2
     load_data.cache_clear()
 
 

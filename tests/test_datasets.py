@@ -147,6 +147,22 @@ def test_folder_errors(tmp_path):
     assert names_file_and_remedy(error, tmp_path / "run", "all its clips belong to one group, anna", "groups.csv")
 
 
+def test_a_class_may_be_a_link(tmp_path):
+    touch(tmp_path, "archive/run/anna_1.mp4", "archive/run/bob_1.mp4", "mine/jump/anna_2.mp4", "mine/jump/bob_2.mp4")
+    (tmp_path / "mine" / "run").symlink_to(tmp_path / "archive" / "run")
+    names = ["jump/anna_2.mp4", "jump/bob_2.mp4", "run/anna_1.mp4", "run/bob_1.mp4"]
+    assert [clip.name for clip in load_folder(tmp_path / "mine").clips] == names
+    (tmp_path / "mine" / "jump" / "back").symlink_to(tmp_path / "mine")
+    assert [clip.name for clip in load_folder(tmp_path / "mine").clips] == names, "a link that leads back is no end"
+
+
+def test_groups_that_differ_in_case_alone(tmp_path):
+    touch(tmp_path, "run/Anna_1.mp4", "run/bob_1.mp4", "jump/anna_2.mp4", "jump/bob_2.mp4")
+    with pytest.raises(DataError) as error:
+        load_folder(tmp_path)
+    assert names_file_and_remedy(error, tmp_path, "groups Anna and anna differ in case alone")
+
+
 def test_a_file_is_not_left_out_in_silence(tmp_path):
     good = ("run/anna_1.mp4", "run/bob_1.mts", "jump/anna_1.3GP", "jump/bob_1.ogv")
     touch(tmp_path, *good, "run/notes.md", "jump/cover.jpg", "jump/.DS_Store")

@@ -11,7 +11,7 @@ from conftest import write_video
 from test_cli import call, complaint
 
 from lrar.datasets.synthetic import load_synthetic, render_clip
-from lrar.predict import predict
+from lrar.predict import find_videos, predict
 from lrar.small import load_student, read
 from lrar.streams import low_resolution, to_video
 
@@ -58,6 +58,14 @@ def test_json(capsys, folder):
             assert sum(part["probabilities"].values()) == pytest.approx(1, abs=1e-3)
             assert part["label"] == max(part["probabilities"], key=part["probabilities"].get)
         assert all(set(window) == {"start", "end", "label", "probabilities"} for window in answer["windows"])
+
+
+def test_folders_that_are_hidden_or_linked(folder, tmp_path):
+    """As where data sets are read."""
+    (tmp_path / ".thumbnails").mkdir()
+    (tmp_path / ".thumbnails" / "a.mp4").touch()
+    (tmp_path / "link").symlink_to(folder / "more")
+    assert find_videos(tmp_path) == [tmp_path / "link" / f"{CLIPS[2].name}.avi"]
 
 
 def test_a_broken_file_among_good_ones(capsys, folder):

@@ -10,6 +10,7 @@ from lrar.clips import DataError
 from lrar.datasets import load_clip_set
 from lrar.protocols import folds
 from lrar.records import Store
+from lrar.settings import PROFILES
 
 
 @pytest.fixture
@@ -98,6 +99,16 @@ def test_a_record_of_other_settings_is_not_shown(tmp_path):
     assert [record.row for record in runs.records] == ["plain"]
     assert not replay.existing("ixmas6", profile="quick", records=tmp_path).records
     assert not replay.existing("ixmas6", profile="full", records=tmp_path, protocol="random").records
+
+
+def test_where_clips_have_changed_those_that_are_here_count(ixmas, tmp_path):
+    now = load_clip_set("ixmas6").thinned(PROFILES["full"].every).fingerprint()
+    record = dataclasses.replace(make_record("plain", "rgb", 0), fingerprint="before")
+    for fingerprint in ("before", now):
+        Store(tmp_path).write(dataclasses.replace(record, fingerprint=fingerprint))
+        runs = replay.existing("ixmas6", profile="full", records=tmp_path)
+        assert [shown.fingerprint for shown in runs.records] == [fingerprint]
+    assert len(Store(tmp_path).records()) == 2
 
 
 def test_an_unknown_profile_is_named(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dask
+import psutil
 import pytest
 from conftest import names_file_and_remedy
 from dask.distributed import LocalCluster
@@ -105,7 +107,7 @@ def networks(listed) -> set[str]:
     return {identity(task.experiment.super_resolution) for task in listed if task.experiment.super_resolution}
 
 
-@pytest.mark.parametrize("study", [*STUDIES, "all"])
+@pytest.mark.parametrize("study", [*(study for study in STUDIES if study != "larger"), "all"])
 def test_every_task_is_listed_once(ixmas, study):
     listed = tasks(study, "ixmas6", profile=TINY)
     rows = [row for row in rows_of("ixmas6") if study in ("all", ROWS[row]) and has_weights(row)]
@@ -217,6 +219,7 @@ def test_unknown_names(ixmas):
             ("width: no such study", "full, super_resolution, distillation, attention, pixels, larger, all"),
         ),
         (("full", "ucf101"), ("ucf101: no such data set", "ixmas6")),
+        (("larger", "ixmas6"), ("larger: ixmas6 has none of its rows", "Its rows: teacher")),
     ):
         with pytest.raises(DataError) as error:
             tasks(*arguments, profile=TINY)
@@ -358,6 +361,30 @@ def test_a_worker_that_is_killed_again_and_again_is_a_line(ixmas, tmp_path, monk
     assert names_file_and_remedy(error, cluster.scheduler_address, "workers were killed")
 
 
+def test_a_scheduler_that_goes_away_is_a_line(ixmas, tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduling, "run_task", lambda *_: time.sleep(600))
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))[:1]
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+    going = threading.Timer(3, cluster.close, kwargs={"timeout": 5})
+    going.start()
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s", "distributed.comm.retry.count": 0}),
+        pytest.raises(DataError) as error,
+    ):
+        list(run_study(listed, root=tmp_path, scheduler=cluster.scheduler_address))
+    going.join()
+    assert names_file_and_remedy(error, "the scheduler went away", "run the study again")
+
+
+def test_a_folder_that_takes_no_records_is_known_before_a_run(ixmas, tmp_path, trainings):
+    (tmp_path / "file").touch()
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))[:1]
+    with pytest.raises(DataError) as error:
+        run_task(listed[0], tmp_path / "file" / "records", 1)
+    assert names_file_and_remedy(error, tmp_path / "file" / "records", "no record can be written", "--records")
+    assert not trainings
+
+
 def wait_until(holds: Callable[[], bool], *, seconds: float) -> None:
     deadline = time.time() + seconds
     while not holds():
@@ -386,6 +413,26 @@ def test_sudden_death_loses_the_runs_in_flight_and_nothing_else(ixmas, tmp_path,
     assert len(trainings) == 14 - kept
     assert assert_whole(root) == 14
     assert before.items() <= manifest(root).items()
+
+
+def test_workers_end_with_the_study(ixmas, tmp_path):
+    """It alone is killed, as for want of memory; workers that nobody asks would keep what memory and locks they have."""
+    process = start(tmp_path, workers=2, hang=1)
+    log = tmp_path / "log"
+
+    def alive(worker: int) -> bool:
+        return psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE
+
+    try:
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 2, seconds=900)
+        workers = {int(line) for line in log.read_text().splitlines()}
+        assert len(workers) == 2 and process.pid not in workers and all(map(alive, workers))
+        process.kill()
+        wait_until(lambda: not any(map(alive, workers)), seconds=60)
+    finally:
+        if any(map(alive, workers)):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_the_death_of_a_worker_ends_the_study_with_a_remedy(ixmas, tmp_path):

@@ -63,7 +63,7 @@ def load_clip_set(dataset: str) -> ClipSet:
     if re.fullmatch(r"hmdb\d+", dataset):
         return _named(load_hmdb51(data_folder() / "hmdb51"), dataset, data_folder() / "hmdb51")
     if os.sep in dataset:
-        return load_folder(Path(dataset))
+        return load_folder(Path(dataset).absolute())  # FFmpeg takes a colon in a relative path for a protocol
     if dataset.startswith("folder-"):
         return load_folder(data_folder() / dataset.removeprefix("folder-"))
     if Path(dataset).is_dir():

@@ -28,12 +28,12 @@ def load_folder(root: Path) -> ClipSet:
     Raises:
         DataError: no such folder, a link to a file that is not here, a name that is not UTF-8, no class folders, a class without clips, a video outside the class folders or deeper than
             in one, a file that is neither a video nor known to be none, a group file that cannot be read, names an absent
-            clip or leaves one out, fewer than two groups, in all or in a class, or a fold that tests a class which it does not train on.
+            clip or leaves one out, groups that differ in case alone, fewer than two groups, in all or in a class, or a fold that tests a class which it does not train on.
     """
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Give a folder that holds one folder of videos a class.")
-    files = _files(root)
+    files = files_below(root)
     if lost := sorted(path for path in files if not path.exists()):
         raise DataError(
             f"{lost[0]}: a link to a file that is not here ({len(lost)} such). Fetch the file, or remove the link."
@@ -73,6 +73,14 @@ def load_folder(root: Path) -> ClipSet:
         )
         for label, path in videos
     )
+    groups_as_typed: dict[str, set[str]] = {}
+    for clip in clips:
+        groups_as_typed.setdefault(clip.group.casefold(), set()).add(clip.group)
+    if alike := [sorted(group) for group in groups_as_typed.values() if len(group) > 1]:
+        raise DataError(
+            f"{root}: groups {' and '.join(alike[0])} differ in case alone ({len(alike)} such); one person or film must have one "
+            "name. Rename the files, or add groups.csv."
+        )
     if len({clip.group for clip in clips}) < 2:
         raise DataError(
             f"{root}: all clips belong to one group, so no split can keep groups apart. "
@@ -108,11 +116,19 @@ def as_text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _files(root: Path) -> list[Path]:
-    """All files below a folder, but for hidden ones and those in hidden folders."""
-    # A broken link is no file, and may be meant for a video.
-    inside = (path for path in root.rglob("*") if not path.is_dir())
-    return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+def files_below(root: Path) -> list[Path]:
+    """All files below a folder, but for hidden ones and those in hidden folders; links to folders are followed.
+
+    A link to a file that is not here is among them: it may be meant for a video.
+    """
+    files, seen = [], set()
+    for folder, inside, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        inside[:] = [] if real in seen else [name for name in inside if not name.startswith(".")]
+        if real not in seen:  # else a link that leads back
+            files += [Path(folder) / name for name in names if not name.startswith(".")]
+        seen.add(real)
+    return files
 
 
 def _read_groups(root: Path, names: set[str]) -> dict[str, str] | None:
