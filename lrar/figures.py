@@ -149,7 +149,7 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
-    """Forest plot: every row less its baseline on the same clips, with 95 % intervals and a line at 0."""
+    """Forest plot: every row minus its baseline on the same clips, with 95 % intervals and a line at 0."""
     pairs = {ROW_NAMES.get(row, row): (row, baseline) for row in tuple(rows) or runs.rows}
     return _forest(
         runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points\n({told_setting(runs)})"

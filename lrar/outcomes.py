@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from lrar import tables, wording
+from lrar import statistics, tables, wording
 from lrar.claims import CLAIMS, HEADLINE, Claim
 from lrar.names import ROW_NAMES
 from lrar.replay import Runs
-from lrar.statistics import compare
 from lrar.studies import streams_of
 from lrar.table import Table, counted, interval, linked, signed
 
@@ -49,7 +48,7 @@ def verdict_table(
 
 
 def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str], str] | None) -> str:
-    result = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
+    result = statistics.compare(runs.records, row=claim.row, baseline=claim.baseline, stream=stream)
     words = wording.told_verdict(result, runs, row=claim.row, baseline=claim.baseline)
     mark = "**" if stream == claim.stream else "*"
     if result is None:
@@ -80,7 +79,7 @@ def state(runs: Runs) -> str:
 
 def result(runs: Runs, claim: Claim) -> str:
     """What came out for a claim, both streams, in one sentence; nothing while it was not run."""
-    found = compare(runs.records, row=claim.row, baseline=claim.baseline, stream=claim.stream)
+    found = statistics.compare(runs.records, row=claim.row, baseline=claim.baseline, stream=claim.stream)
     if found is None or np.isnan(found.low):
         return ""
     words = wording.told_verdict(found, runs, row=claim.row, baseline=claim.baseline)
@@ -95,23 +94,31 @@ def result(runs: Runs, claim: Claim) -> str:
 
 
 def room(runs: Runs) -> str:
-    """What the teacher is worth here, and so what there is to win back; nothing while it was not run."""
-    both, rgb = (compare(runs.records, row="teacher", baseline="plain", stream=stream) for stream in ("both", "rgb"))
+    """How accurate student, full system and teacher are, and so what there is to win back; nothing without a teacher."""
+    both, rgb = (
+        statistics.compare(runs.records, row="teacher", baseline="plain", stream=stream) for stream in ("both", "rgb")
+    )
     if both is None:
         return ""
     alone = "" if rgb is None else f", RGB alone {signed(rgb.difference)} {interval(rgb.low, rgb.high, sign=True)}"
+    names = {"plain": "plain student", "full": "full system", "teacher": "teacher"}
+    reached = statistics.table(runs.records, rows=tuple(names))
+    there = [
+        f"{names[line['row']]} {line['accuracy']:.1f} %" for _, line in reached.iterrows() if line["stream"] == "both"
+    ]
     text = (
-        "Room for improvement, the teacher, which sees high resolution, less the plain student: "
-        f"{signed(both.difference)} points {interval(both.low, both.high, sign=True)}, both streams{alone}. "
-        "It has joint attention too, which the plain student lacks."
+        f"Accuracy, both streams: {', '.join(there)}. The teacher minus the plain student, which is what there is to win back: "
+        f"{signed(both.difference)} points {interval(both.low, both.high, sign=True)}, both streams{alone}. A part of that may "
+        "be the teacher's attention."
     )
     if both.low <= 0 <= both.high:
         text += (
-            " The interval of both streams contains 0: no advantage of the teacher was measured on these clips, and neither "
+            " The interval of both streams contains 0, so no advantage of the teacher was measured on these clips, and neither "
             "*inconclusive* nor *contradicted* here says much about the method."
         )
     restored = {
-        stream: compare(runs.records, row=RESTORED, baseline="plain", stream=stream) for stream in ("both", "rgb")
+        stream: statistics.compare(runs.records, row=RESTORED, baseline="plain", stream=stream)
+        for stream in ("both", "rgb")
     }
     if all(restored.values()):
         told = {
@@ -125,9 +132,9 @@ def room(runs: Runs) -> str:
     return f"{text}\n"
 
 
-def errors(runs: Runs, *, row: str = "plain") -> str:
-    """What a row takes for what at its first seed, RGB, and which tests no run of any row gets right; one paragraph."""
-    first = [record for record in runs.of(row, stream="rgb") if record.seed == 0]
+def errors(runs: Runs) -> str:
+    """What the plain student takes for what at its first seed, RGB, and which tests no run of any row gets right."""
+    first = [record for record in runs.of("plain", stream="rgb") if record.seed == 0]
     if all(record.correct.all() for record in first):  # not run, or faultless
         return "" if first else f"{NO_RUN}\n"
     classes = first[0].classes
@@ -147,7 +154,7 @@ def errors(runs: Runs, *, row: str = "plain") -> str:
             wrong.update(test for test, hit in zip(tests, record.correct, strict=True) if not hit)
     never = [test for test, times in tested.items() if wrong[test] == times]
     text = (
-        f"Of the {taken.total()} errors of *{ROW_NAMES[row]}*, RGB, first seed, {count} take *{classes[label]}* for "
+        f"Of the {taken.total()} errors of *{ROW_NAMES['plain']}*, RGB, first seed, {count} take *{classes[label]}* for "
         f"*{classes[answer]}*. {counted(len(never), 'test')} of {len(tested)} {'is' if len(never) == 1 else 'are'} wrong in "
         f"every run of every row, size and stream ({min(tested.values())} runs or more)"
     )

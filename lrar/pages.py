@@ -21,6 +21,7 @@ from lrar.outcomes import NO_RUN, RESTORED, errors, other_makes, result, room, s
 from lrar.places import BOOK
 from lrar.replay import Runs, existing
 from lrar.settings import PROFILES, setting
+from lrar.small import SHIPPED, load_student
 from lrar.studies import DISTILLATIONS, TABLES, super_resolution
 from lrar.table import Table
 from lrar.trace import on_page
@@ -42,7 +43,6 @@ ONE_MORE = {
     "all_place": ("all", "all_mean"),
     "attending": ("joint", "full"),  # distillation where the student pools as its teacher does
     "room_sr": ("sr", "teacher"),  # what there is to win back
-    "room_plain": ("plain", "teacher"),
     "beyond_sr": ("sr", "full"),  # what distillation and attention add to super resolution
     "more_pixels": TABLES["pixels"],
     "restored": (RESTORED, "sr", "full", "teacher"),  # what is missing where super resolution is not perfect
@@ -94,6 +94,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
         "hmdb_larger.md": fragment(tables.accuracy(hmdb, rows=("teacher", "large_teacher")), HMDB),
         "hmdb_larger_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES["larger"]), HMDB),
+        "students.md": told_students(),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
         "hmdb_shared.md": measured.told_shared_sources(Path(records), hmdb),
@@ -195,6 +196,18 @@ def _book_links(claim: str) -> str:
 def _hmdb_links(claim: str) -> str:
     page, chapter = PAGES[claim]
     return f"[claim](/{page}.md), [runs](/chapters/{HMDB}/{chapter}.ipynb)"
+
+
+def told_students() -> str:
+    """What each small student that comes with the repository can answer, and how often it is right; a list."""
+    lines = []
+    for name in SHIPPED:
+        _, card = load_student(name)
+        lines.append(
+            f"- **{name}** answers with one of {len(card.classes)} actions: {', '.join(card.classes)}. It is right on {card.correct} "
+            f"of the {card.clips} clips of the actor who was held out, {card.held_out}.\n"
+        )
+    return "".join(lines)
 
 
 def total(runs: Runs) -> str:

@@ -248,7 +248,7 @@ def other_looks(runs: Runs, claim: Claim, *, shared: Mapping[int, Collection[str
             body.append((words, *cells))
     return Table(
         caption=(
-            f"{ROW_NAMES[claim.row]} less {ROW_NAMES[claim.baseline]}, in points with 95 % intervals, looked at in other ways "
+            f"{ROW_NAMES[claim.row]} minus {ROW_NAMES[claim.baseline]}, in points with 95 % intervals, looked at in other ways "
             f"({told_setting(runs)}). The first line decides, the others are exploratory."
         ),
         head=("looked at", "both streams", "RGB alone", "flow alone"),

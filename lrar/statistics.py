@@ -52,7 +52,7 @@ class Comparison:
     """A row against its baseline on the same clips and at the same seeds.
 
     Attributes:
-        difference: accuracy of the row less that of the baseline, in points of a hundred.
+        difference: accuracy of the row minus that of the baseline, in points of a hundred.
         low: lower end of the 95 % interval, in points.
         high: upper end.
         gained: clips that the row recognises and the baseline does not, both at the first seed.

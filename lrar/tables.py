@@ -115,15 +115,15 @@ def comparisons(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> dict[
 
 
 def difference(result: Comparison, *, row: str, baseline: str, stream: str) -> Traced:
-    """A row less its baseline, in points, with what stands behind it."""
+    """A row minus its baseline, in points, with what stands behind it."""
     span = interval(result.low, result.high, sign=True)
     behind = f"{counted(result.n_clips, 'clip')}, {counted(result.runs, 'run')} of each"
-    says = f"{ROW_NAMES[row]} less {ROW_NAMES[baseline]}, {stream}: {behind}; 95 % interval {span}"
+    says = f"{ROW_NAMES[row]} minus {ROW_NAMES[baseline]}, {stream}: {behind}; 95 % interval {span}"
     return Traced(signed(result.difference), row=row, says=says)
 
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table:
-    """Every row less its baseline on the same clips."""
+    """Every row minus its baseline on the same clips."""
     body = [
         (
             ROW_NAMES[row],

@@ -48,4 +48,4 @@ def test_figures_are_followed_by_what_they_say(chapter):
     html = said.data["text/html"]
     spots = json.loads(unescape(html.split('data-spots="')[1].split('" hidden')[0]))
     assert spots == image.metadata["image/png"]["spots"]
-    assert "our SR less plain (bicubic), rgb: 24 clips, 2 runs of each" in spots["spots"][0]["says"]
+    assert "our SR minus plain (bicubic), rgb: 24 clips, 2 runs of each" in spots["spots"][0]["says"]

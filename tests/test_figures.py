@@ -57,7 +57,7 @@ def spots(image) -> list[dict]:
 def test_marks_say_what_they_rest_on(runs):
     placed = spots(figures.differences(runs, baseline="plain", rows=["sr"]))
     assert [spot["says"].split(":")[0] for spot in placed] == ["+25.0 points"] * 3
-    assert "our SR less plain (bicubic), rgb: 36 clips, 3 runs of each" in placed[0]["says"]
+    assert "our SR minus plain (bicubic), rgb: 36 clips, 3 runs of each" in placed[0]["says"]
     tops = [spot["y"] for spot in placed]
     assert tops == sorted(tops), "from top to bottom as they are drawn"
     assert all(0 < spot[side] < 1 for spot in placed for side in "xywh")

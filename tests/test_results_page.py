@@ -108,7 +108,7 @@ def test_a_mark_says_its_number(page):
     group = page.get_by_role("group").first
     assert "Forest plot" in group.get_attribute("aria-label")
     group.get_by_role("button").nth(1).hover()
-    assert page.get_by_role("tooltip").inner_text().startswith("+25.0 points: our SR less plain")
+    assert page.get_by_role("tooltip").inner_text().startswith("+25.0 points: our SR minus plain")
     picture, mark = page.locator("img").first.bounding_box(), group.get_by_role("button").first.bounding_box()
     assert picture["x"] < mark["x"] < picture["x"] + picture["width"]
     assert picture["y"] < mark["y"] < picture["y"] + picture["height"]
