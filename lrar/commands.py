@@ -203,7 +203,7 @@ def audit(arguments: argparse.Namespace) -> int:
             torch.set_num_threads(threads)
             same_files = _same_files(record)
             if arguments.vouch and not same_files:
-                raise DataError(f"{_told(record)}: its clips have changed since, so it shows nothing of the code.")
+                raise DataError(f"{record.name}: its clips have changed since, so it shows nothing of the code.")
             again = run(from_dict(record.experiment), store=Store(Path(folder) / "records"))
             difference = int(again.correct.sum()) - int(record.correct.sum())
             worst = max(worst, abs(difference))
@@ -217,8 +217,7 @@ def audit(arguments: argparse.Namespace) -> int:
             if not same_files:
                 note += ", from other files of the same clips"
             print(
-                f"{_told(record)}: recorded "
-                f"{int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}, "
+                f"{record.name}: recorded {int(record.correct.sum())} of {len(record.labels)}, now {int(again.correct.sum())}, "
                 f"probabilities {'the same' if same else 'differ'}{note}",
                 flush=True,
             )
@@ -233,10 +232,6 @@ def audit(arguments: argparse.Namespace) -> int:
     return 0 if worst <= arguments.tolerance else 1
 
 
-def _told(record: Record) -> str:
-    return f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}"
-
-
 def _same_files(record: Record) -> bool:
     """Whether the files are those that a record was made of; copies of the same clips, encoded otherwise, are not.
 
@@ -248,7 +243,7 @@ def _same_files(record: Record) -> bool:
     now = videos.clip_set.classes, len(fold.train), {clip.name: clip.label for clip in clips}
     if now != (tuple(record.classes), record.n_train, dict(zip(record.clips, record.labels, strict=True))):
         raise DataError(
-            f"{_told(record)}: its fold has other clips now, so there is nothing to compare. Put the clips there that the record "
+            f"{record.name}: its fold has other clips now, so there is nothing to compare. Put the clips there that the record "
             "names, or run the study again."
         )
     return videos.fingerprint == record.fingerprint

@@ -61,8 +61,7 @@ def stale(root: Path) -> list[str]:
     lines = []
     for record in records:
         if older := older_than_code(record):
-            where = f"{record.dataset} {record.row} {record.stream} fold {record.fold} seed {record.seed}"
-            lines.append(f"{where}: older than {', '.join(older)}")
+            lines.append(f"{record.name}: older than {', '.join(older)}")
     index = root / "results.csv"
     if index.exists() and index.read_text(encoding="utf-8") != results_csv(records):
         lines.append(f"{index.name}: not what the records give. Run: lrar records --write")

@@ -94,7 +94,7 @@ def result(runs: Runs, claim: Claim) -> str:
 
 
 def room(runs: Runs) -> str:
-    """How accurate student, full system and teacher are, and so what there is to win back; nothing without a teacher."""
+    """How accurate student, full system and teacher are, and how far the teacher is ahead; nothing without a teacher."""
     both, rgb = (
         statistics.compare(runs.records, row="teacher", baseline="plain", stream=stream) for stream in ("both", "rgb")
     )
@@ -107,7 +107,7 @@ def room(runs: Runs) -> str:
         f"{names[line['row']]} {line['accuracy']:.1f} %" for _, line in reached.iterrows() if line["stream"] == "both"
     ]
     text = (
-        f"Accuracy, both streams: {', '.join(there)}. The teacher minus the plain student, which is what there is to win back: "
+        f"Accuracy, both streams: {', '.join(there)}. The teacher minus the plain student: "
         f"{signed(both.difference)} points {interval(both.low, both.high, sign=True)}, both streams{alone}. A part of that may "
         "be the teacher's attention."
     )

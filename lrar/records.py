@@ -105,6 +105,11 @@ class Record:
         return kept_as(self.experiment["data"]["dataset"])
 
     @property
+    def name(self) -> str:
+        """Which run it is of, as lines of output say it."""
+        return f"{self.dataset} {self.row} {self.stream} fold {self.fold} seed {self.seed}"
+
+    @property
     def machine(self) -> str:
         """Where it was run, as people say it, and in which precision, where that is not what most were run in."""
         return told_machine(self.provenance)

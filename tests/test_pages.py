@@ -12,6 +12,7 @@ from lrar.explorer_pages import write_explorer
 from lrar.records import COMMITTED, Store
 from lrar.replay import existing
 from lrar.settings import PROFILES
+from lrar.small import SHIPPED, load_student
 
 ROOT = pages.BOOK.parent
 TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
@@ -162,6 +163,13 @@ def test_rows_of_another_make_are_named(tmp_path, monkeypatch):
 def test_the_readme_holds_what_the_records_give():
     text = (ROOT / "README.md").read_text()
     assert text == readme.readme_with(readme.readme_table(), text), "run: lrar records --write"
+
+
+def test_the_readme_names_what_the_small_student_knows():
+    _, card = load_student(SHIPPED[0])
+    known = ", ".join(name.replace("-", " ") for name in card.classes)
+    assert f"which of six actions ({known})" in (ROOT / "README.md").read_text()
+    assert len(card.classes) == 6
 
 
 def test_a_readme_without_markers_is_refused():

@@ -418,7 +418,7 @@ def test_sudden_death_loses_the_runs_in_flight_and_nothing_else(ixmas, tmp_path,
 def test_workers_end_with_the_study(ixmas, tmp_path):
     """It alone is killed, as for want of memory; workers that nobody asks would keep what memory and locks they have."""
     process = start(tmp_path, workers=2, hang=1)
-    log = tmp_path / "log"
+    log, workers = tmp_path / "log", set()
 
     def alive(worker: int) -> bool:
         return psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE

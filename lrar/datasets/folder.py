@@ -9,6 +9,7 @@ import csv
 import os
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from lrar.clips import Clip, ClipSet, DataError
@@ -73,10 +74,8 @@ def load_folder(root: Path) -> ClipSet:
         )
         for label, path in videos
     )
-    groups_as_typed: dict[str, set[str]] = {}
-    for clip in clips:
-        groups_as_typed.setdefault(clip.group.casefold(), set()).add(clip.group)
-    if alike := [sorted(group) for group in groups_as_typed.values() if len(group) > 1]:
+    typed = sorted({clip.group for clip in clips}, key=lambda group: (group.casefold(), group))
+    if alike := [pair for pair in pairwise(typed) if pair[0].casefold() == pair[1].casefold()]:
         raise DataError(
             f"{root}: groups {' and '.join(alike[0])} differ in case alone ({len(alike)} such); one person or film must have one "
             "name. Rename the files, or add groups.csv."
