@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import torch
 
-from lrar import commands, distributed, student_commands
+from lrar import auditing, commands, distributed, student_commands
 from lrar.clips import DataError
 from lrar.records import COMMITTED
 from lrar.scheduling import usual_workers
@@ -130,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     with_records(made)
 
     made = command(
-        subcommands, "audit", commands.audit, "Train a sample of records again and compare.", "lrar audit --sample 3"
+        subcommands, "audit", auditing.audit, "Train a sample of records again and compare.", "lrar audit --sample 3"
     )
     made.add_argument("--sample", type=positive, default=1, help="records to draw")
     made.add_argument("--dataset", help="only records of this data set")

@@ -8,6 +8,7 @@ import numpy as np
 from lrar import statistics, tables, wording
 from lrar.claims import CLAIMS, HEADLINE, Claim
 from lrar.names import ROW_NAMES
+from lrar.records import Record
 from lrar.replay import Runs
 from lrar.studies import streams_of
 from lrar.table import Table, counted, interval, linked, signed
@@ -164,16 +165,26 @@ def errors(runs: Runs) -> str:
 
 def other_makes(runs: Runs) -> str:
     """Which rows have runs that were made on another make of processor than what the verdicts rest on; one paragraph."""
+
+    def named(records: Iterable[Record]) -> str:
+        streams: dict[str, set[str]] = {}
+        for record in records:
+            streams.setdefault(record.row, set()).add(record.stream)
+        return ", ".join(
+            f"*{ROW_NAMES[row]}*" + ("" if len(streams[row]) > 1 else f" ({', '.join(streams[row])})")
+            for row in runs.rows
+            if row in streams
+        )
+
     made = {record.processor for record in runs.records if record.row in HEADLINE}
-    other = {row: {record.stream for record in runs.of(row) if record.processor not in made} for row in runs.rows}
-    if not made or not any(other.values()):
+    other = [record for record in runs.records if record.processor not in made]
+    if not made or not other:
         return ""
-    rows = ", ".join(
-        f"*{ROW_NAMES[row]}*" + ("" if len(streams) > 1 else f" ({', '.join(streams)})")
-        for row, streams in other.items()
-        if streams
-    )
-    return (
+    text = (
         f"On {wording.told_setting(runs)}, all runs that verdicts rest on were made on {' and '.join(sorted(made))}; these rows, "
-        f"in whole or in part, on another make: {rows}.\n"
+        f"in whole or in part, on another make: {named(other)}."
+    )
+    rounded = named(record for record in other if not record.provenance.get("bfloat16", True))
+    return (
+        f"{text} In float32, on a processor that does not compute in bfloat16: {rounded}.\n" if rounded else f"{text}\n"
     )

@@ -158,6 +158,13 @@ def test_rows_of_another_make_are_named(tmp_path, monkeypatch):
             Store(tmp_path).write(replace(record, provenance=other))
     text = outcomes.other_makes(existing("ixmas6", profile="full", records=tmp_path))
     assert text.endswith("in whole or in part, on another make: *nearest* (flow), *temporal attention*.\n")
+    for record in Store(tmp_path).records("ixmas6"):
+        if (record.row, record.stream) == ("nearest", "flow"):
+            Store(tmp_path).write(replace(record, provenance=record.provenance | {"bfloat16": False}))
+    text = outcomes.other_makes(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.endswith(
+        "*temporal attention*. In float32, on a processor that does not compute in bfloat16: *nearest* (flow).\n"
+    )
 
 
 def test_the_readme_holds_what_the_records_give():
