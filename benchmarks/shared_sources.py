@@ -7,9 +7,9 @@ verdicts depend on them.
 """
 
 from lrar.datasets import load_clip_set
+from lrar.films import sources_on_both_sides
 from lrar.measured import write_measurement
 from lrar.pages import HMDB
-from lrar.sensitivity import sources_on_both_sides
 from lrar.settings import setting
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from IPython.display import Image
 
-from lrar import elsewhere, figures, literature, measured, sensitivity, tables, wording
+from lrar import elsewhere, figures, films, literature, measured, sensitivity, tables, wording
 from lrar.cache import atomic_write
 from lrar.chapters import spots_html
 from lrar.claims import CLAIMS
 from lrar.experiment import Data
+from lrar.names import ROW_NAMES
 from lrar.outcomes import NO_RUN, RESTORED, errors, other_makes, result, room, state, verdict_table
 from lrar.places import BOOK
 from lrar.replay import Runs, existing
@@ -41,9 +42,7 @@ PAGES = {
 ONE_MORE = {
     "feature_place": ("feature", "mean_feature"),  # features compared before attention, as students of C2 have none
     "all_place": ("all", "all_mean"),
-    "attending": ("joint", "full"),  # distillation where the student pools as its teacher does
     "room_sr": ("sr", "teacher"),  # what there is to win back
-    "beyond_sr": ("sr", "full"),  # what distillation and attention add to super resolution
     "more_pixels": TABLES["pixels"],
     "restored": (RESTORED, "sr", "full", "teacher"),  # what is missing where super resolution is not perfect
 }
@@ -53,12 +52,29 @@ ONE_MORE_ON_HMDB = {
     "larger_differences": ("large_plain", "large_sr", "large_all", "large_full"),
     "larger_beyond_sr": ("large_sr", "large_all", "large_full"),
     "larger_attending": ("large_all", "large_full"),
-    "larger_gain": ("plain", "large_plain"),
     "sr8": ("sr", "sr8"),
     "heads": ("joint", "heads1", "heads2", "heads8"),
     "transfer_place": ("attention_transfer", "attention_transfer25"),  # at the weight of its authors
     "all_transfer_place": ("all", "all_transfer25"),
 }
+# Differences, baseline and row, that are looked at in other ways though no claim rests on them.
+LOOKED_AT = {
+    "attending_looks": ("joint", "full"),  # distillation where the student pools as its teacher does
+    "beyond_sr_looks": ("sr", "full"),  # what distillation and attention add to super resolution
+}
+LOOKED_AT_ON_HMDB = {"larger_beyond_sr_looks": ("large_sr", "large_full")}
+# Rows added up, each with its weight: what differences say of one another.
+PARTS = {"what our SR adds to plain, minus what the full system adds to our SR": {"sr": 2, "plain": -1, "full": -1}}
+BELOW_RESTORED = {
+    f"{ROW_NAMES[row]} minus {ROW_NAMES[RESTORED]}": {row: 1, RESTORED: -1} for row in ("sr", "full", "teacher")
+}
+SIZE = {
+    **{ROW_NAMES[row]: {f"large_{row}": 1, row: -1} for row in ("plain", "sr", "all", "full")},
+    "what our SR adds to plain": {"large_sr": 1, "large_plain": -1, "sr": -1, "plain": 1},
+    "what the full system adds to our SR": {"large_full": 1, "large_sr": -1, "full": -1, "sr": 1},
+    "what the full system adds to plain": {"large_full": 1, "large_plain": -1, "full": -1, "plain": 1},
+}
+TWICE = "Twice the rows and frames minus once"
 STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
 
 
@@ -98,11 +114,22 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
         "hmdb_shared.md": measured.told_shared_sources(Path(records), hmdb),
-        "hmdb_without_shared.md": sensitivity.without_shared(hmdb, shared=shared),
+        "hmdb_without_shared.md": films.without_shared(hmdb, shared=shared),
+        "hmdb_films.md": fragment(films.on_shared_films(hmdb, shared=shared), HMDB),
+        "hmdb_parts.md": fragment(tables.sums(hmdb, PARTS, of="What the parts of the whole system add"), HMDB),
+        "hmdb_restored_seeds.md": fragment(
+            tables.sums(hmdb, BELOW_RESTORED, of="Differences to perfect super resolution", same_seeds=False), HMDB
+        ),
+        "hmdb_larger_gain.md": fragment(tables.sums(hmdb, SIZE, of=TWICE), HMDB),
+        "hmdb_larger_gain_seeds.md": fragment(tables.sums(hmdb, SIZE, of=TWICE, same_seeds=False), HMDB),
         "hmdb_claims.png": figures.claim_differences(hmdb),
         **{
             f"hmdb_{name}.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB)
             for name, (baseline, *rows) in ONE_MORE_ON_HMDB.items()
+        },
+        **{
+            f"hmdb_{name}.md": fragment(sensitivity.other_looks(hmdb, row=row, baseline=baseline, shared=shared), HMDB)
+            for name, (baseline, row) in LOOKED_AT_ON_HMDB.items()
         },
         **of_one(runs, data="IXMAS", shared={}),
         **{f"hmdb_{name}": content for name, content in of_one(hmdb, data="HMDB-51", shared=shared).items()},
@@ -147,13 +174,17 @@ def of_one(runs: Runs, *, data: str, shared: Mapping[int, Collection[str]]) -> d
     }
     for name, (baseline, *rows) in ONE_MORE.items():
         contents[f"{name}.md"] = told(tables.differences(runs, baseline=baseline, rows=rows))
+    for name, (baseline, row) in LOOKED_AT.items():
+        contents[f"{name}.md"] = told(sensitivity.other_looks(runs, row=row, baseline=baseline, shared=shared))
     for claim in CLAIMS:
         study, key = STUDY_OF[claim.name], claim.name.lower()
         baseline, *rows = TABLES[study]
         contents |= {
             f"{key}_result.md": result(runs, claim),
             f"{key}_verdict.md": told(tables.verdicts(runs, claims=(claim.name,))),
-            f"{key}_looks.md": told(sensitivity.other_looks(runs, claim, shared=shared)),
+            f"{key}_looks.md": told(
+                sensitivity.other_looks(runs, row=claim.row, baseline=claim.baseline, shared=shared)
+            ),
             f"{key}_accuracy.md": accuracies(runs, study, data=data),
             f"{key}_differences.md": told(tables.differences(runs, baseline=baseline, rows=rows)),
             f"{key}.png": figures.differences(runs, baseline=baseline, rows=rows),

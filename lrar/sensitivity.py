@@ -8,11 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from lrar import statistics
-from lrar.claims import CLAIMS, Claim
-from lrar.clips import ClipSet
+from lrar.claims import CLAIMS
+from lrar.films import without
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.pooling import Outcome, outcome
-from lrar.protocols import folds
 from lrar.records import Record
 from lrar.replay import Runs
 from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
@@ -160,67 +159,24 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
     )
 
 
-def sources_on_both_sides(clip_set: ClipSet, protocol: str) -> list[list[str]]:
-    """Test clips whose source video training saw too, in clips of another class.
-
-    The group of an HMDB-51 clip is `class/source video`, and no group stands on both sides; a film from which clips of
-    several classes were cut may.
-
-    Returns:
-        names of test clips, sorted, for each fold.
-    """
-
-    def source(index: int) -> str:
-        return clip_set.clips[index].group.rpartition("/")[2]
-
-    found = []
-    for fold in folds(clip_set, protocol):
-        trained = set(map(source, fold.train))
-        found.append(sorted(clip_set.clips[i].name for i in fold.test if source(i) in trained))
-    return found
-
-
-def without(record: Record, clips: Collection[str]) -> Record:
-    """A record as if some of its clips had not been tested."""
-    kept = [index for index, name in enumerate(record.clips) if name not in clips]
-    lists = ("clips", "labels", "groups", "probabilities")
-    return dataclasses.replace(record, **{name: [getattr(record, name)[index] for index in kept] for name in lists})
-
-
-def without_shared(runs: Runs, *, shared: Mapping[int, Collection[str]]) -> str:
-    """One sentence: which verdicts, both streams, are others without the tests whose film training saw too.
-
-    Nothing where these tests are not known.
-    """
-    if not any(shared.values()):
-        return ""
-    fewer = [without(record, shared.get(record.fold, ())) for record in runs.records]
-    others = []
-    for claim in CLAIMS:
-        sides = {"row": claim.row, "baseline": claim.baseline, "stream": claim.stream}
-        before, after = (statistics.compare(records, **sides) for records in (runs.records, fewer))
-        if before and after and before.verdict != after.verdict:
-            others.append(f"{claim.name} is *{after.verdict}*, not *{before.verdict}*")
-    if not others:
-        return "Without these tests every verdict on both streams is the same.\n"
-    return f"**Without these tests {' and '.join(others)}**; every other verdict on both streams is the same.\n"
-
-
-def other_looks(runs: Runs, claim: Claim, *, shared: Mapping[int, Collection[str]]) -> Table:
-    """The difference that decides a claim, looked at in other ways: what seeds add, each seed, each fold, fewer clips.
+def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Collection[str]]) -> Table:
+    """A difference looked at in other ways: what seeds add, each seed, each fold alone and left out, fewer clips.
 
     Args:
         runs: the records.
-        claim: whose rows are compared.
-        shared: by fold, test clips whose source video training saw too; see `sources_on_both_sides`.
+        row: what is compared.
+        baseline: with what; where a claim rests on the two, the table says so.
+        shared: by fold, test clips whose source video training saw too; see `lrar.films.sources_on_both_sides`.
     """
-    sides = {"row": claim.row, "baseline": claim.baseline}
-    records = [record for record in runs.records if record.row in sides.values()]
+    sides = {"row": row, "baseline": baseline}
+    decides = any((claim.row, claim.baseline) == (row, baseline) for claim in CLAIMS)
+    whole = "as it is judged" if decides else "all of it"
+    records = [record for record in runs.records if record.row in (row, baseline)]
     seeds = sorted({record.seed for record in records})
     names = {record.fold: record.fold_name for record in records}
-    looks = [("as it is judged", records, False)]
+    looks = [(whole, records, False)]
     if len(seeds) > 1:
-        looks.append(("as it is judged, and what other seeds would change", records, True))
+        looks.append((f"{whole}, and what other seeds would change", records, True))
         looks += [
             (f"seed {seed} alone", [record for record in records if record.seed == seed], False) for seed in seeds
         ]
@@ -229,27 +185,33 @@ def other_looks(runs: Runs, claim: Claim, *, shared: Mapping[int, Collection[str
             (f"{names[fold]} alone", [record for record in records if record.fold == fold], False)
             for fold in sorted(names)
         ]
-    if count := sum(map(len, shared.values())):
+    if 2 < len(names) <= FEW_FOLDS:
+        looks += [
+            (f"without {names[fold]}", [record for record in records if record.fold != fold], False)
+            for fold in sorted(names)
+        ]
+    if count := sum(len(shared.get(fold, ())) for fold in names):
         fewer = [without(record, shared.get(record.fold, ())) for record in records]
         looks.append((f"without the {count} tests whose film training saw in another class", fewer, False))
     body = []
     for words, chosen, with_seeds in looks:
         cells = []
         for stream in ("both", "rgb", "flow"):
-            error = statistics.seed_error(chosen, stream=stream, **sides) if with_seeds else 0.0
-            result = None if np.isnan(error) else statistics.compare(chosen, stream=stream, error=error, **sides)
+            error = statistics.seed_error(chosen, stream=stream, **sides) if with_seeds else None
+            known = error is not None or not with_seeds
+            result = statistics.compare(chosen, stream=stream, error=error, **sides) if known else None
             if result is None:
                 cells.append("–")
                 continue
             span = interval(result.low, result.high, sign=True)
             says = f"{stream}, {words}: {counted(result.n_clips, 'clip')}, {counted(result.runs, 'run')} of each"
-            cells.append(Traced(f"{signed(result.difference)} {span}", row=claim.row, says=says))
+            cells.append(Traced(f"{signed(result.difference)} {span}", row=row, says=says))
         if set(cells) != {"–"}:
             body.append((words, *cells))
     return Table(
         caption=(
-            f"{ROW_NAMES[claim.row]} minus {ROW_NAMES[claim.baseline]}, in points with 95 % intervals, looked at in other ways "
-            f"({told_setting(runs)}). The first line decides, the others are exploratory."
+            f"{ROW_NAMES[row]} minus {ROW_NAMES[baseline]}, in points with 95 % intervals, looked at in other ways "
+            f"({told_setting(runs)}). {'The first line decides, the others are exploratory.' if decides else 'Exploratory.'}"
         ),
         head=("looked at", "both streams", "RGB alone", "flow alone"),
         body=tuple(body) if len(body) > 1 else (),

@@ -147,6 +147,36 @@ def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Table
     return Table(caption=caption, head=head, body=tuple(body))
 
 
+def sums(runs: Runs, lines: Mapping[str, Mapping[str, float]], *, of: str, same_seeds: bool = True) -> Table:
+    """Accuracies of several rows added up, each with its weight: differences, and differences of differences.
+
+    Args:
+        runs: the records.
+        lines: what a line is called, to the weight of each row; its numbers lead to the runs of the first.
+        of: what all lines are about, for the caption.
+        same_seeds: only the seeds that all rows of a line have; else each row has the mean of all its own.
+    """
+    body = []
+    for words, weights in lines.items():
+        for stream in SEEN:
+            chosen = statistics.side_by_side(runs.records, rows=tuple(weights), stream=stream, same_seeds=same_seeds)
+            found = statistics.weighted(chosen, weights=weights)
+            if found is None:
+                continue
+            points, low, high = (
+                100 * end for end in (found.values.mean(), *statistics.bootstrap_interval(found.values, found.groups))
+            )
+            says = f"{words}, {stream}: {counted(len(found.names), 'clip')}"
+            cells = (Traced(signed(points), row=next(iter(weights)), says=says), interval(low, high, sign=True))
+            body.append((words, stream, *cells, against_zero(low, high), of_folds(found.folds, runs)))
+    seeds = "The seeds that all rows of a line have." if same_seeds else "Each row with all of its seeds."
+    return Table(
+        caption=f"{of}, in points of accuracy on the same clips ({told_setting(runs)}). {seeds} Exploratory.",
+        head=("what", "stream", "points", "95 % interval", "it lies", "folds"),
+        body=tuple(body),
+    )
+
+
 def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
     """The claims by the fixed rule, one line a claim and stream.
 

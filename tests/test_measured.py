@@ -7,9 +7,9 @@ from made_up import write_records
 
 from lrar import measured
 from lrar.datasets import available, load_clip_set
+from lrar.films import sources_on_both_sides
 from lrar.records import COMMITTED
 from lrar.replay import existing
-from lrar.sensitivity import sources_on_both_sides
 
 MACHINE = {"machine": "abacus"}
 

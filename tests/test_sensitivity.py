@@ -8,8 +8,6 @@ from made_up import make_record, write_records
 from test_statistics import record
 from test_tables import cells
 
-from lrar.claims import CLAIMS
-from lrar.clips import Clip, ClipSet
 from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
@@ -21,8 +19,6 @@ from lrar.sensitivity import (
     other_looks,
     pairs_of_seeds,
     seeds_of_both,
-    sources_on_both_sides,
-    without_shared,
 )
 from lrar.statistics import bootstrap_interval, paired
 
@@ -107,7 +103,7 @@ def two_seeds(tmp_path, monkeypatch) -> Runs:
 def test_a_difference_is_looked_at_in_other_ways(tmp_path, monkeypatch):
     runs = two_seeds(tmp_path, monkeypatch)
     shared = {0: [f"actor0_{clip}" for clip in range(6, 9)], 2: ["actor2_6", "not tested"]}
-    table = other_looks(runs, CLAIMS[0], shared=shared)
+    table = other_looks(runs, row="sr", baseline="plain", shared=shared)
     looks = {line[0]: line[2] for line in table.body}
     assert looks["as it is judged"].startswith("+20.8 [")
     # The differences of the two seeds are 2 and 3 clips of 12 in each fold: their mean is known to a 24th, over
@@ -116,7 +112,7 @@ def test_a_difference_is_looked_at_in_other_ways(tmp_path, monkeypatch):
     narrow = bootstrap_interval(*paired_of(runs)[:2])
     assert low < 100 * narrow[0] and high > 100 * narrow[1]
     assert looks["seed 0 alone"].startswith("+16.7 [") and looks["seed 1 alone"].startswith("+25.0 [")
-    assert looks["actor1 alone"].startswith("+20.8 [")
+    assert looks["actor1 alone"].startswith("+20.8 [") and looks["without actor1"].startswith("+20.8 [")
     # Clips 6 and 7 are gained at each seed, clip 8 at one: 2.5 clips a fold. Without those that are shared, one fold
     # has none of them and one has 1.5 left, of 36 - 4 clips.
     assert looks["without the 5 tests whose film training saw in another class"].startswith(f"+{100 * 4 / 32:.1f} [")
@@ -132,26 +128,13 @@ def test_one_seed_and_many_folds_have_no_other_looks(tmp_path, monkeypatch):
     monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
     write_records(tmp_path, {"plain": 6, "sr": 8})
     runs = existing("ixmas6", profile="full", records=tmp_path)
-    assert other_looks(runs, CLAIMS[0], shared={}).body == ()
-    assert other_looks(runs, CLAIMS[1], shared={}).body == ()
+    assert other_looks(runs, row="sr", baseline="plain", shared={}).body == ()
+    assert other_looks(runs, row="all", baseline="sr", shared={}).body == ()
 
 
-def test_a_verdict_that_hangs_on_shared_films_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
-    write_records(tmp_path, {"plain": 6, "sr": 8}, dataset="ixmas6")
-    runs = existing("ixmas6", profile="full", records=tmp_path)
-    assert (
-        without_shared(runs, shared={0: ["actor0_7"]})
-        == "Without these tests every verdict on both streams is the same.\n"
-    )
-    assert without_shared(runs, shared={}) == "", "what was not counted is not said to change nothing"
-    gained = {fold: [f"actor{fold}_{clip}" for clip in (6, 7)] for fold in range(10)}
-    assert "C1 is *inconclusive*, not *supported*" in without_shared(runs, shared=gained)
-
-
-def test_films_on_both_sides():
-    groups = ("run/Juno", "run/Big", "sit/Juno", "sit/1995", "walk/1995")
-    clips = tuple(Clip(name=name, label=0, group=group) for name, group in zip("abcde", groups, strict=True))
-    clip_set = ClipSet(dataset="some", classes=("all",), clips=clips, grey=True)
-    # Each fold holds out one group.
-    assert sources_on_both_sides(clip_set, "actor") == [[], ["a"], ["d"], ["c"], ["e"]]
+def test_a_difference_that_no_claim_rests_on_decides_nothing(tmp_path, monkeypatch):
+    runs = two_seeds(tmp_path, monkeypatch)
+    claim = other_looks(runs, row="sr", baseline="plain", shared={})
+    other = other_looks(runs, row="plain", baseline="sr", shared={})
+    assert "The first line decides" in claim.caption and "decides" not in other.caption
+    assert other.body[0][0] == "all of it" and other.body[0][2].startswith("−20.8 [")

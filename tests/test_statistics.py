@@ -4,11 +4,22 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 
 from lrar.clips import DataError
 from lrar.pooling import fused_records, outcome
 from lrar.records import Record
-from lrar.statistics import bootstrap_interval, compare, seed_error, table, verdict
+from lrar.statistics import (
+    SeedError,
+    bootstrap_gap,
+    bootstrap_interval,
+    compare,
+    seed_error,
+    side_by_side,
+    table,
+    verdict,
+    weighted,
+)
 
 
 def record(
@@ -282,9 +293,21 @@ def test_error_of_seeds_by_hand():
     runs += [record(row, hits, fold=1, seed=seed) for row, hits in (("old", "00"), ("new", "10")) for seed in (0, 1)]
     of_fold_0 = 100 * np.std([0.25, 0.75], ddof=1) / 2**0.5
     error = seed_error(runs, row="new", baseline="old", stream="rgb")
-    assert error == pytest.approx(of_fold_0 * 4 / 6)
-    assert np.isnan(seed_error(runs[:-1], row="new", baseline="old", stream="rgb")), "fold 1 has one seed of both"
-    assert np.isnan(seed_error(runs, row="new", baseline="none", stream="rgb"))
+    assert error.points == pytest.approx(of_fold_0 * 4 / 6)
+    assert error.freedom == 1, "all of the spread is that of two seeds of one fold"
+    assert seed_error(runs[:-1], row="new", baseline="old", stream="rgb") is None, "fold 1 has one seed of both"
+    assert seed_error(runs, row="new", baseline="none", stream="rgb") is None
+
+
+def test_folds_that_spread_alike_add_their_degrees_of_freedom():
+    """Each of two folds has one degree; at the second seed one gains what the other loses, so together they do not spread."""
+    runs = [record("old", "0000", fold=fold, seed=seed) for fold in (0, 1) for seed in (0, 1)]
+    runs += [
+        record("new", "1110" if fold == seed else "1000", fold=fold, seed=seed) for fold in (0, 1) for seed in (0, 1)
+    ]
+    error = seed_error(runs, row="new", baseline="old", stream="rgb")
+    assert error.points == pytest.approx(100 * (2 * np.var([1, 3], ddof=1) / 2) ** 0.5 / 8)
+    assert error.freedom == pytest.approx(2)
 
 
 def test_error_of_seeds_that_move_all_folds_alike_by_hand():
@@ -293,14 +316,54 @@ def test_error_of_seeds_that_move_all_folds_alike_by_hand():
     runs += [record("new", "1000"), record("new", "1110", seed=1)]
     runs += [record("new", "00", fold=1), record("new", "11", fold=1, seed=1)]
     error = seed_error(runs, row="new", baseline="old", stream="rgb")
-    assert error == pytest.approx(100 * np.std([1, 5], ddof=1) / 2**0.5 / 6)
+    assert error.points == pytest.approx(100 * np.std([1, 5], ddof=1) / 2**0.5 / 6)
+    assert error.freedom == 1
 
 
-def test_an_error_from_another_source_makes_an_interval_wider():
+@pytest.mark.parametrize("freedom", [2, np.inf])
+def test_an_error_of_seeds_makes_an_interval_wider(freedom):
+    """By Welch and Satterthwaite: two variances, of which the first is known with so many degrees, the second well."""
     values = np.random.default_rng(1).normal(size=400)
-    low, high = bootstrap_interval(values, np.arange(400), error=0.2)
-    half = 1.96 * (0.2**2 + values.var() / 400) ** 0.5
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+    low, high = bootstrap_interval(values, np.arange(400), error=SeedError(points=20, freedom=freedom))
+    whole = 0.2**2 + values.var() / 400
+    half = student_t.ppf(0.975, freedom * whole**2 / 0.2**4) * whole**0.5
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.025 * half)
+    assert freedom == np.inf or half > 1.25 * 1.96 * whole**0.5
+
+
+def test_no_error_of_seeds_changes_nothing():
+    values, groups = np.array([1.0, 0, 0, 1, 1]), np.arange(5)
+    assert bootstrap_interval(values, groups, error=SeedError(points=0, freedom=2)) == bootstrap_interval(
+        values, groups
+    )
+
+
+def test_rows_add_up_by_hand():
+    """What the one step adds minus what the other adds, at the seed that all three rows have."""
+    runs = [record("a", "0000"), record("b", "1100"), record("c", "1110"), record("b", "0000", seed=1)]
+    weights = {"b": 2, "a": -1, "c": -1}
+    found = weighted(side_by_side(runs, rows=tuple(weights), stream="rgb"), weights=weights)
+    assert found.values.tolist() == [1, 1, -1, 0]
+    assert (found.seeds, found.folds, len(found.names)) == (1, 1, 4)
+    every = weighted(side_by_side(runs, rows=tuple(weights), stream="rgb", same_seeds=False), weights=weights)
+    assert every.values.tolist() == [0, 0, -1, 0], (
+        "row b is right on each of the first two clips at one of its two seeds"
+    )
+    assert weighted(side_by_side(runs, rows=("a", "none"), stream="rgb"), weights={"a": 1, "none": -1}) is None
+
+
+def test_how_far_two_kinds_of_clips_lie_apart():
+    generator = np.random.default_rng(2)
+    first = np.repeat([True, False], 300)
+    values = generator.normal(size=600) + first
+    low, high = bootstrap_gap(values, np.arange(600), first=first)
+    half = 1.96 * (values[first].var() / 300 + values[~first].var() / 300) ** 0.5
+    gap = values[first].mean() - values[~first].mean()
+    assert (low, high) == pytest.approx((gap - half, gap + half), abs=0.02)
+    # A group that has clips on both sides moves both, so what it moves in common is no uncertainty of the gap.
+    level = np.repeat(generator.normal(size=300), 2)
+    apart = bootstrap_gap(level, np.repeat(np.arange(300), 2), first=np.tile([True, False], 300))
+    assert apart == pytest.approx((0, 0), abs=1e-9)
 
 
 def test_the_interval_of_a_row_is_over_groups_not_over_groups_and_folds():
