@@ -180,6 +180,8 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
         looks += [
             (f"seed {seed} alone", [record for record in records if record.seed == seed], False) for seed in seeds
         ]
+    if len(seeds) > 2:  # the first was in view when the others were added
+        looks.append((f"without seed {seeds[0]}", [record for record in records if record.seed != seeds[0]], False))
     if 1 < len(names) <= FEW_FOLDS:
         looks += [
             (f"{names[fold]} alone", [record for record in records if record.fold == fold], False)

@@ -17,7 +17,7 @@ from lrar.backbones import CompactConvNet
 from lrar.claims import CLAIMS
 from lrar.i3d import I3D
 from lrar.measured import shared_sources
-from lrar.outcomes import RESTORED
+from lrar.outcomes import RESTORED, other_makes
 from lrar.pages import DATASET, HMDB, ONE_MORE, PARTS, SIZE, TWO_PROTOCOLS
 from lrar.places import BOOK
 from lrar.records import COMMITTED
@@ -407,6 +407,15 @@ def test_another_processor(says, ixmas, hmdb):
     assert says(
         "rerun",
         "On both sets the other processor changed fewer clips than another seed does, and each interval of a difference contains 0;",
+    )
+    assert says(
+        "rerun",
+        "All records but a few, which the {ref}`protocol <processors>` names, were made on processors that compute in bfloat16",
+    )
+    rounded = [its.row for runs in (ixmas, hmdb) for its in runs.records if not its.provenance.get("bfloat16", True)]
+    named = "".join(map(other_makes, (ixmas, hmdb)))
+    assert len(rounded) < 10 and (
+        not rounded or "In float32, on a processor that does not compute in bfloat16" in named
     )
     again = elsewhere.again(COMMITTED)
     lines = [line for runs in (ixmas, hmdb) for line in elsewhere.across_processors(runs, again).body]
