@@ -18,7 +18,7 @@ from lrar.claims import CLAIMS
 from lrar.i3d import I3D
 from lrar.measured import shared_sources
 from lrar.outcomes import RESTORED, other_makes
-from lrar.pages import DATASET, HMDB, ONE_MORE, PARTS, SIZE, TWO_PROTOCOLS
+from lrar.pages import DATASET, HMDB, ONE_MORE, ONE_MORE_ON_HMDB, PARTS, SIZE, TWO_PROTOCOLS
 from lrar.places import BOOK
 from lrar.records import COMMITTED
 from lrar.replay import Runs, existing
@@ -292,6 +292,18 @@ def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
     fewer = tables.comparisons(ixmas, baseline="plain", rows=("pixels12",))
     assert fewer["pixels12", "rgb"].low < 0 < fewer["pixels12", "rgb"].high
     assert fewer["pixels12", "flow"].high < 0
+
+
+def test_what_the_weight_of_its_authors_gives(says, hmdb):
+    assert says("c2", "one seed each, in RGB; their flow was not run. **No gain by that weight was seen**")
+    for name in ("transfer_place", "all_transfer_place"):
+        baseline, row = ONE_MORE_ON_HMDB[name]
+        found = tables.comparisons(hmdb, baseline=baseline, rows=(row,))
+        assert [(stream, its.folds, its.seeds) for (_, stream), its in found.items()] == [("rgb", hmdb.folds, 1)]
+        assert found[row, "rgb"].low < 0 < found[row, "rgb"].high and found[row, "rgb"].difference < 0
+    assert says("c2", "on one split they were run in float32")
+    rows = ("attention_transfer25", "all_transfer25")
+    assert [its.fold for row in rows for its in hmdb.of(row) if not its.provenance.get("bfloat16", True)] == [2, 2]
 
 
 def test_weight_of_attention_transfer(says):
