@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lrar import statistics
+from lrar.bootstrap import bootstrap_interval
 from lrar.measured import measurement
 from lrar.names import ROW_NAMES
 from lrar.pooling import Outcome, outcome
@@ -59,7 +60,7 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
             if first is None or second is None:
                 continue
             difference, groups, clips = statistics.paired(second, first)
-            low, high = (100 * end for end in statistics.bootstrap_interval(difference, groups))
+            low, high = (100 * end for end in bootstrap_interval(difference, groups))
             says = f"{ROW_NAMES[row]}, {stream}: {counted(len(clips), 'clip')}"
             body.append(
                 (

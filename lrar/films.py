@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from lrar import statistics
+from lrar.bootstrap import bootstrap_gap, bootstrap_interval
 from lrar.claims import CLAIMS
 from lrar.clips import ClipSet
 from lrar.names import ROW_NAMES
@@ -75,9 +76,7 @@ def on_shared_films(runs: Runs, *, shared: Mapping[int, Collection[str]]) -> Tab
     body = []
     for claim in CLAIMS:
         for stream in SEEN:
-            sides = {"row": claim.row, "baseline": claim.baseline}
-            side_by_side = statistics.side_by_side(runs.records, rows=tuple(sides.values()), stream=stream)
-            found = statistics.weighted(side_by_side, weights={claim.row: 1, claim.baseline: -1})
+            found = statistics.weighted(runs.records, weights={claim.row: 1, claim.baseline: -1}, stream=stream)
             if found is None:
                 continue
             keys = {f"{fold}:{name}" for fold, names in shared.items() for name in names}
@@ -87,12 +86,12 @@ def on_shared_films(runs: Runs, *, shared: Mapping[int, Collection[str]]) -> Tab
             films = np.array([group.rpartition("/")[2] for group in found.groups])
             cells = []
             for chosen in (seen, ~seen):
-                low, high = statistics.bootstrap_interval(found.values[chosen], films[chosen])
+                low, high = bootstrap_interval(found.values[chosen], films[chosen])
                 says = f"{ROW_NAMES[claim.row]} minus {ROW_NAMES[claim.baseline]}, {stream}: {counted(int(chosen.sum()), 'clip')}"
                 text = f"{signed(100 * found.values[chosen].mean())} {interval(100 * low, 100 * high, sign=True)}"
                 cells.append(Traced(text, row=claim.row, says=says))
             gap = 100 * (found.values[seen].mean() - found.values[~seen].mean())
-            low, high = (100 * end for end in statistics.bootstrap_gap(found.values, films, first=seen))
+            low, high = (100 * end for end in bootstrap_gap(found.values, films, first=seen))
             apart = f"{signed(gap)} {interval(low, high, sign=True)}"
             body.append((claim.name, stream, *cells, apart, against_zero(low, high)))
     return Table(

@@ -18,6 +18,7 @@ from lrar.rerun import committed_notebooks
 from lrar.vouching import older_than_code
 
 SHOWING = (
+    "bootstrap",
     "canvas",
     "claims",
     "dots",

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from lrar import statistics
+from lrar.bootstrap import bootstrap_interval
 from lrar.claims import CLAIMS
 from lrar.films import without
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
@@ -33,7 +34,7 @@ def pairs_of_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[
     differences = []
     for a, b in combinations([its for its in outcomes if its is not None], 2):
         if pair := statistics.paired(a, b):
-            ends = statistics.bootstrap_interval(*pair[:2])
+            ends = bootstrap_interval(*pair[:2])
             points, low, high = (100 * float(value) for value in (pair[0].mean(), *ends))
             differences.append((points, low, high) if points >= 0 else (-points, -high, -low))
     return differences
@@ -137,7 +138,7 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
             if (pair := statistics.paired(second, first)) is None:
                 continue
             difference, groups, clips = pair
-            low, high = statistics.bootstrap_interval(difference, groups)
+            low, high = bootstrap_interval(difference, groups)
             accuracies = [
                 Traced(
                     f"{100 * np.mean([result.correct[name] for name in clips]):.1f}",

@@ -10,87 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm
-from scipy.stats import t as student_t
+from scipy.stats import binomtest
 
+from lrar.bootstrap import SeedError, bootstrap_interval
 from lrar.pooling import Outcome, fused_records, outcome, pooled, require_one_kind
 from lrar.records import Record
-
-DRAWS = 10_000
-LEVEL = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedError:
-    """What seeds alone leave open of a difference.
-
-    Attributes:
-        points: its standard error, in points.
-        freedom: degrees of freedom with which that is known.
-    """
-
-    points: float
-    freedom: float
-
-
-def bootstrap_interval(
-    values: np.ndarray, groups: np.ndarray, *, level: float = LEVEL, error: SeedError | None = None
-) -> tuple[float, float]:
-    """Percentile interval of the mean of clip values, resampling groups with replacement.
-
-    Args:
-        values: one a clip, `(N,)`.
-        groups: the group of each clip, `(N,)`.
-        level: share of the draws that lie inside.
-        error: what seeds leave open; each draw gets it on top, as a normal error. Since it is known from a few seeds only, the
-            ends then move out as Student's t lies outside the normal distribution, with the degrees of freedom of the whole by
-            Welch and Satterthwaite, groups counted as many.
-
-    Returns:
-        lower and upper end; `nan` where there are fewer than two groups.
-    """
-    names, member = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        return float("nan"), float("nan")
-    sums = np.bincount(member, weights=values)
-    counts = np.bincount(member)
-    generator = np.random.default_rng(0)
-    drawn = generator.integers(len(names), size=(DRAWS, len(names)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)  # (DRAWS,)
-    inside = np.array([(1 - level) / 2, (1 + level) / 2])
-    if error is None or error.points == 0:
-        ends = np.quantile(means, inside)
-    else:
-        own = (error.points / 100) ** 2
-        freedom = error.freedom * (means.var() + own) ** 2 / own**2
-        ends = np.quantile(means + generator.normal(0, own**0.5, DRAWS), inside)
-        middle = np.mean(values)
-        ends = middle + (ends - middle) * student_t.ppf(inside[1], freedom) / norm.ppf(inside[1])
-    # Thirds of clips do not add up exactly in floats: an end that is 0 must read 0, for the verdict turns on it.
-    low, high = ends.round(9) + 0.0
-    return float(low), float(high)
-
-
-def bootstrap_gap(values: np.ndarray, groups: np.ndarray, *, first: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of how far the mean over some clips lies above that over the others, resampling groups.
-
-    Args:
-        values: one a clip, `(N,)`.
-        groups: the group of each clip, `(N,)`; a group may have clips on both sides.
-        first: which clips are the some, bool `(N,)`.
-
-    Returns:
-        lower and upper end, of the draws that have clips on both sides.
-    """
-    names, member = np.unique(groups, return_inverse=True)
-    drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
-    means = []
-    for side in (first, ~first):
-        sums, counts = np.bincount(member, weights=values * side), np.bincount(member, weights=side)
-        with np.errstate(invalid="ignore"):
-            means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))  # (DRAWS,)
-    low, high = np.nanquantile(means[0] - means[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,17 +63,50 @@ def verdict(low: float, high: float) -> str:
     return "inconclusive"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sum:
+    """Outcomes of several rows, each with its weight, added up clip by clip.
+
+    Attributes:
+        values: of each clip that all rows were tested on, `(N,)`.
+        groups: its group, `(N,)`.
+        names: its fold and name, joined by a colon.
+        seeds: that all rows have of every fold.
+        folds: in which all rows have runs.
+    """
+
+    values: np.ndarray
+    groups: np.ndarray
+    names: list[str]
+    seeds: int
+    folds: int
+
+
+def added(sides: Iterable[tuple[float, Outcome]]) -> Sum | None:
+    """Outcomes added up with their weights, for instance 1 and −1 for a difference; None where they share no clip."""
+    weights, outcomes = zip(*sides, strict=True)
+    names = sorted(set.intersection(*(set(its.correct) for its in outcomes)))
+    if not names:
+        return None
+    return Sum(
+        values=np.array(
+            [sum(w * its.correct[name] for w, its in zip(weights, outcomes, strict=True)) for name in names]
+        ),
+        groups=np.array([outcomes[0].group[name] for name in names]),
+        names=names,
+        seeds=min(its.seeds for its in outcomes),
+        folds=len({outcomes[0].fold[name] for name in names}),
+    )
+
+
 def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
     """How much better one outcome is than another, clip by clip.
 
     Returns:
         differences `(N,)`, groups `(N,)` and names of the clips that both were tested on; None where there are none.
     """
-    common = sorted(a.correct.keys() & b.correct.keys())
-    if not common:
-        return None
-    difference = np.array([a.correct[key] - b.correct[key] for key in common])
-    return difference, np.array([a.group[key] for key in common]), common
+    found = added(((1, a), (-1, b)))
+    return None if found is None else (found.values, found.groups, found.names)
 
 
 def side_by_side(
@@ -179,47 +136,28 @@ def side_by_side(
     return [record for record in records if (record.fold, record.seed) in there]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sum:
-    """Accuracies of several rows, each with its weight, added up clip by clip.
-
-    Attributes:
-        values: of each clip that all rows were tested on, `(N,)`.
-        groups: its group, `(N,)`.
-        names: its fold and name, joined by a colon.
-        seeds: that all rows have of every fold.
-        folds: in which all rows have runs.
-    """
-
-    values: np.ndarray
-    groups: np.ndarray
-    names: list[str]
-    seeds: int
-    folds: int
-
-
-def weighted(runs: Iterable[Record], *, weights: Mapping[str, float]) -> Sum | None:
-    """Add up rows, for instance 1 and −1 for a difference, 1, −1, −1 and 1 for that of two; None where they share no clip.
+def weighted(
+    records: Iterable[Record], *, weights: Mapping[str, float], stream: str, same_seeds: bool = True
+) -> Sum | None:
+    """Add up rows: 1 and −1 give a difference, 1, −1, −1 and 1 that of two; None where one is missing or they share no clip.
 
     Args:
-        runs: as `side_by_side` gives them.
+        records: of any rows.
         weights: by row.
+        stream: `rgb`, `flow` or `both`.
+        same_seeds: else each row has the mean of all of its seeds.
+
+    Raises:
+        DataError: the rows cannot be pooled; see `lrar.pooling.outcome`.
     """
-    runs = list(runs)
+    runs = side_by_side(records, rows=tuple(weights), stream=stream, same_seeds=same_seeds)
+    return _of_rows(runs, weights)
+
+
+def _of_rows(runs: list[Record], weights: Mapping[str, float]) -> Sum | None:
     if not runs:
         return None
-    sides = {row: pooled([record for record in runs if record.row == row]) for row in weights}
-    names = sorted(set.intersection(*(set(its.correct) for its in sides.values())))
-    if not names:
-        return None
-    any_side = next(iter(sides.values()))
-    return Sum(
-        values=np.array([sum(weights[row] * its.correct[name] for row, its in sides.items()) for name in names]),
-        groups=np.array([any_side.group[name] for name in names]),
-        names=names,
-        seeds=min(its.seeds for its in sides.values()),
-        folds=len({any_side.fold[name] for name in names}),
-    )
+    return added((weight, pooled([its for its in runs if its.row == row])) for row, weight in weights.items())
 
 
 def compare(
@@ -238,7 +176,7 @@ def compare(
         DataError: the rows cannot be pooled; see `lrar.pooling.outcome`.
     """
     runs = side_by_side(records, rows=(row, baseline), stream=stream)
-    if (difference := weighted(runs, weights={row: 1, baseline: -1})) is None:
+    if (difference := _of_rows(runs, {row: 1, baseline: -1})) is None:
         return None
     low, high = bootstrap_interval(difference.values, difference.groups, error=error)
     gained, lost, p_value = _first_seed(runs, row=row, baseline=baseline)
@@ -260,7 +198,7 @@ def compare(
 def _first_seed(runs: list[Record], *, row: str, baseline: str) -> tuple[int, int, float]:
     """Clips gained and lost at the first seed, and McNemar's p; the test knows no means of seeds."""
     first = min(record.seed for record in runs)
-    once = weighted([record for record in runs if record.seed == first], weights={row: 1, baseline: -1})
+    once = _of_rows([record for record in runs if record.seed == first], {row: 1, baseline: -1})
     if once is None:
         return 0, 0, float("nan")
     gained, lost = int((once.values > 0).sum()), int((once.values < 0).sum())

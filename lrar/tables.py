@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lrar import statistics
+from lrar.bootstrap import bootstrap_interval
 from lrar.claims import CLAIMS, Claim
 from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
@@ -159,12 +160,11 @@ def sums(runs: Runs, lines: Mapping[str, Mapping[str, float]], *, of: str, same_
     body = []
     for words, weights in lines.items():
         for stream in SEEN:
-            chosen = statistics.side_by_side(runs.records, rows=tuple(weights), stream=stream, same_seeds=same_seeds)
-            found = statistics.weighted(chosen, weights=weights)
+            found = statistics.weighted(runs.records, weights=weights, stream=stream, same_seeds=same_seeds)
             if found is None:
                 continue
             points, low, high = (
-                100 * end for end in (found.values.mean(), *statistics.bootstrap_interval(found.values, found.groups))
+                100 * end for end in (found.values.mean(), *bootstrap_interval(found.values, found.groups))
             )
             says = f"{words}, {stream}: {counted(len(found.names), 'clip')}"
             cells = (Traced(signed(points), row=next(iter(weights)), says=says), interval(low, high, sign=True))

@@ -8,6 +8,7 @@ from made_up import make_record, write_records
 from test_statistics import record
 from test_tables import cells
 
+from lrar.bootstrap import bootstrap_interval
 from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
@@ -20,7 +21,7 @@ from lrar.sensitivity import (
     pairs_of_seeds,
     seeds_of_both,
 )
-from lrar.statistics import bootstrap_interval, paired
+from lrar.statistics import paired
 
 
 def test_what_another_seed_changes(tmp_path, monkeypatch):

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
+from lrar.bootstrap import SeedError, bootstrap_gap, bootstrap_interval
 from lrar.clips import DataError
 from lrar.pooling import fused_records, outcome
 from lrar.records import Record
 from lrar.statistics import (
-    SeedError,
-    bootstrap_gap,
-    bootstrap_interval,
     compare,
     seed_error,
-    side_by_side,
     table,
     verdict,
     weighted,
@@ -342,14 +339,14 @@ def test_rows_add_up_by_hand():
     """What the one step adds minus what the other adds, at the seed that all three rows have."""
     runs = [record("a", "0000"), record("b", "1100"), record("c", "1110"), record("b", "0000", seed=1)]
     weights = {"b": 2, "a": -1, "c": -1}
-    found = weighted(side_by_side(runs, rows=tuple(weights), stream="rgb"), weights=weights)
+    found = weighted(runs, weights=weights, stream="rgb")
     assert found.values.tolist() == [1, 1, -1, 0]
     assert (found.seeds, found.folds, len(found.names)) == (1, 1, 4)
-    every = weighted(side_by_side(runs, rows=tuple(weights), stream="rgb", same_seeds=False), weights=weights)
+    every = weighted(runs, weights=weights, stream="rgb", same_seeds=False)
     assert every.values.tolist() == [0, 0, -1, 0], (
         "row b is right on each of the first two clips at one of its two seeds"
     )
-    assert weighted(side_by_side(runs, rows=("a", "none"), stream="rgb"), weights={"a": 1, "none": -1}) is None
+    assert weighted(runs, weights={"a": 1, "none": -1}, stream="rgb") is None
 
 
 def test_how_far_two_kinds_of_clips_lie_apart():
