@@ -251,13 +251,13 @@ def build_book(
     return page
 
 
-def refresh_notebooks(*, say: Callable[[str], None] = print) -> None:
+def refresh_notebooks() -> None:
     """Execute the committed notebooks again, in place, with the parameters they hold.
 
     With `LRAR_REPOSITORY`, their first cell learns where the library can be fetched from.
     """
     for notebook in committed_notebooks():
-        say(f"{notebook.name} ...")
+        print(f"{notebook.name} ...", flush=True)
         content = nbformat.read(notebook, as_version=4)
         with_install_cell(content, os.environ.get("LRAR_REPOSITORY", ""))
         atomic_write(notebook, nbformat.writes(content).encode())

@@ -26,7 +26,7 @@ from lrar.statistics import compare, table
 from lrar.studies import ROWS, TABLES, streams_of, tasks
 from lrar.videos import load_videos
 from lrar.vouching import older_than_code
-from lrar.weights import check, get_i3d, weights_folder
+from lrar.weights import I3D_FILE, check, get_i3d, weights_folder
 
 FEW = 5
 
@@ -93,7 +93,8 @@ def weights_check(_: argparse.Namespace) -> int:
 
 
 def weights_get(_: argparse.Namespace) -> int:
-    print("Fetching the published I3D network (47 MB) ...", flush=True)
+    if check()[I3D_FILE] != "ok":
+        print("Fetching the published I3D network (47 MB) ...", flush=True)
     print(get_i3d(weights_folder()))
     return 0
 
@@ -174,7 +175,8 @@ def single_run(arguments: argparse.Namespace) -> int:
         else dataclasses.replace(listed[0], experiment=dataclasses.replace(listed[0].experiment, seed=arguments.seed))
     )
     record = run_task(task, arguments.records, arguments.threads)
-    write_index(arguments.records)
+    if distributed.rank() == 0:
+        write_index(arguments.records)
     print(
         f"{task.row} {record.stream} fold {record.fold} ({record.fold_name}) seed {record.seed}: "
         f"{int(record.correct.sum())} of {len(record.labels)} clips, trained in {record.train_seconds:.1f} s"

@@ -53,11 +53,12 @@ def write_demo(out: Path, *, say: Callable[[str], None] = print) -> bool:
     out.mkdir(parents=True)
     for file in files:
         shutil.copyfile(file, out / file.name)
-    frames = [to_video(low_resolution(render_clip(clip))) for clip in held_out_clips()]  # uint8 (T, h, w, 1) each
+    clips = held_out_clips()
+    frames = [to_video(low_resolution(render_clip(clip))) for clip in clips]  # uint8 (T, h, w, 1) each
     starts = np.cumsum([0, *(video.size for video in frames)])
     listed = [
         {"name": clip.name, "start": int(start), "frames": len(video)}
-        for clip, start, video in zip(held_out_clips(), starts[:-1], frames, strict=True)
+        for clip, start, video in zip(clips, starts[:-1], frames, strict=True)
     ]
     cards = {name: load_student(name) for name in ("synthetic", *SHIPPED)}
     model, card = cards["synthetic"]

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from lrar import statistics
-from lrar.bootstrap import bootstrap_interval
 from lrar.measured import measurement
 from lrar.names import ROW_NAMES
 from lrar.pooling import Outcome, outcome
 from lrar.provenance import told_machine
 from lrar.replay import Runs
-from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
+from lrar.table import Table, Traced, counted, interval, of_all, signed
 from lrar.tables import SEEN
 from lrar.wording import told_setting
 
@@ -38,15 +37,15 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
     """
 
     def changed(one: Outcome, other: Outcome) -> str:
-        difference, *_ = statistics.paired(one, other)
-        return f"{np.count_nonzero(difference)} of {len(difference)}".replace(" ", FIXED_SPACE)
+        difference = statistics.paired(one, other).values
+        return of_all(np.count_nonzero(difference), len(difference))
 
     def farthest(one: Outcome, other: Outcome) -> str:
         """Gains and losses of a fold partly cancel; by what is left, `lrar audit` judges."""
         left: dict[int, float] = defaultdict(float)
         for name, fold in one.fold.items():
             left[fold] += other.correct[name] - one.correct[name]
-        return f"{max(left.values(), key=abs):+.0f}".replace("-", "−")
+        return signed(max(left.values(), key=abs), digits=0)
 
     body = []
     for row in runs.rows:
@@ -59,16 +58,16 @@ def across_processors(runs: Runs, again: Mapping[str, list[list[float]]]) -> Tab
             first, second, third = (outcome(side, row=row, stream=stream) for side in (here, there, reseeded))
             if first is None or second is None:
                 continue
-            difference, groups, clips = statistics.paired(second, first)
-            low, high = (100 * end for end in bootstrap_interval(difference, groups))
-            says = f"{ROW_NAMES[row]}, {stream}: {counted(len(clips), 'clip')}"
+            difference = statistics.paired(second, first)
+            points, low, high = statistics.in_points(difference)
+            says = f"{ROW_NAMES[row]}, {stream}: {counted(len(difference.names), 'clip')}"
             body.append(
                 (
                     ROW_NAMES[row],
                     stream,
                     Traced(f"{100 * first.accuracy:.1f}", row=row, says=says),
                     f"{100 * second.accuracy:.1f}",
-                    signed(100 * difference.mean()),
+                    signed(points),
                     interval(low, high, sign=True),
                     changed(first, second),
                     "–" if third is None else changed(first, third),

@@ -175,13 +175,13 @@ class Experiment:
                 )
         if self.teacher is not None and self.teacher.stream != self.stream:
             raise ValueError("A teacher teaches its own stream.")
-        if self.teacher is not None and _looks(self.teacher.recipe) != _looks(self.recipe):
+        if self.teacher is not None and looks(self.teacher.recipe) != looks(self.recipe):
             raise ValueError(
                 "A teacher sees what its student sees: give both one frames, frozen, views, zoom and rows."
             )
 
 
-def _looks(recipe: Recipe) -> tuple:
+def looks(recipe: Recipe) -> tuple:
     """What decides which part of a clip a network sees at a draw, besides the draw."""
     return recipe.frames, recipe.frozen, recipe.views, recipe.zoom, recipe.rows
 

@@ -17,7 +17,7 @@ from matplotlib import colormaps
 
 from lrar.draws import cut, test_draws
 from lrar.experiment import Experiment, from_dict
-from lrar.figures import flow_limit, flow_to_rgb
+from lrar.figures import flow_limit, flow_to_rgb, relative_attention
 from lrar.recognizer import Recognizer, fuse
 from lrar.records import Record, Store
 from lrar.replay import Runs, can_draw
@@ -146,8 +146,7 @@ def attention(network: Trained, clip: int) -> tuple[np.ndarray, list[float]]:
     (draw,) = test_draws(stream, np.array([clip]), frames=experiment.recipe.frames, batch=1, flip=False)
     with torch.no_grad():
         maps = network.model.eval()(cut(stream, draw), return_maps=True).maps[0]  # (heads, T', H', W')
-    relative = maps.float().numpy() * maps[0].numel()
-    relative = np.concatenate([relative.mean(axis=0, keepdims=True), relative])
+    relative = relative_attention(maps).numpy()
     peaks = relative.max(axis=(1, 2, 3), keepdims=True)
     colours = colormaps["cividis"](relative / peaks)[..., :3]
     return np.rint(colours * 255).astype(np.uint8), [round(float(peak), 2) for peak in peaks.flat]

@@ -96,6 +96,16 @@ def strip(videos: Mapping[str, np.ndarray], *, alt: str) -> Image:
     return picture(figure, alt=alt)
 
 
+def relative_attention(maps: torch.Tensor) -> torch.Tensor:
+    """Attention `(heads, T', H', W')` in multiples of what each place would get if all got the same.
+
+    Returns:
+        `(1 + heads, T', H', W')`, the mean of the heads first.
+    """
+    relative = maps.float() * maps[0].numel()
+    return torch.cat([relative.mean(dim=0, keepdim=True), relative])
+
+
 def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Image:
     """Where a network looks, a moment a row: the frame, over it the mean of all heads, then each head.
 
@@ -104,10 +114,9 @@ def attention_overlay(frames: np.ndarray, maps: torch.Tensor, *, alt: str) -> Im
         maps: `(heads, T', H', W')`, from `SpaceTimeAttention`; each sums to 1 over space and time.
         alt: what there is to see.
     """
-    heads, steps, rows, columns = maps.shape
+    heads, steps, *_ = maps.shape
     _, height, width, _ = frames.shape
-    relative = maps.float() * (steps * rows * columns)  # 1 is what every place would get if all got the same
-    shown = torch.cat([relative.mean(dim=0, keepdim=True), relative])  # (1 + heads, T', H', W')
+    shown = relative_attention(maps)
     shown = F.interpolate(shown, size=(height, width), mode="bilinear").numpy()  # (1 + heads, T', H, W)
     names = ["seen", "all heads", *(f"head {head + 1}" for head in range(heads))]
     figure, axes = canvas(height=steps * WIDTH / len(names) * height / width + 1.1, rows=steps, columns=len(names))
@@ -130,7 +139,7 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
     table = statistics.table(runs.records, rows=tuple(rows) or runs.rows)
     dots = [
         Dot(
-            name=ROW_NAMES.get(line["row"], line["row"]),
+            name=ROW_NAMES[line["row"]],
             stream=line["stream"],
             value=line["accuracy"],
             low=line["low"],
@@ -150,10 +159,8 @@ def accuracies(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
 
 def differences(runs: Runs, *, baseline: str, rows: Iterable[str] = ()) -> Image:
     """Forest plot: every row minus its baseline on the same clips, with 95 % intervals and a line at 0."""
-    pairs = {ROW_NAMES.get(row, row): (row, baseline) for row in tuple(rows) or runs.rows}
-    return _forest(
-        runs, pairs, label=f"difference to {ROW_NAMES.get(baseline, baseline)}, points\n({told_setting(runs)})"
-    )
+    pairs = {ROW_NAMES[row]: (row, baseline) for row in tuple(rows) or runs.rows}
+    return _forest(runs, pairs, label=f"difference to {ROW_NAMES[baseline]}, points\n({told_setting(runs)})")
 
 
 def claim_differences(runs: Runs) -> Image:
@@ -200,9 +207,9 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
                 continue
             epochs = np.arange(1, curves.shape[1] + 1)
             mean = curves.mean(axis=0)
-            ax.plot(epochs, mean, color=colour, linestyle=dash, label=ROW_NAMES.get(row, row))
+            ax.plot(epochs, mean, color=colour, linestyle=dash, label=ROW_NAMES[row])
             ax.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15, linewidth=0)
-            said.append(f"{ROW_NAMES.get(row, row)}, {stream}: {mean[0]:.2f} to {mean[-1]:.2f}")
+            said.append(f"{ROW_NAMES[row]}, {stream}: {mean[0]:.2f} to {mean[-1]:.2f}")
         ax.set(title=stream, xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel(f"training loss\n({told_setting(runs)})")
@@ -212,8 +219,7 @@ def loss_curves(runs: Runs, *, rows: Iterable[str] = ()) -> Image:
 
 def confusion(runs: Runs, *, row: str, stream: str) -> Image:
     """Which class is taken for which, over all runs of a row: percent of the clips of the true class."""
-    records = [record for record in runs.of(row) if record.probabilities]
-    records = fused_records(records) if stream == "both" else runs.of(row, stream=stream)
+    records = fused_records(runs.of(row)) if stream == "both" else runs.of(row, stream=stream)
     if not records:
         return nothing_yet(runs)
     classes = records[0].classes
@@ -228,13 +234,13 @@ def confusion(runs: Runs, *, row: str, stream: str) -> Image:
     figure, axes = canvas(height=1.4 + 0.36 * len(classes))
     options = {"xticklabels": classes, "yticklabels": classes, "cbar_kws": {"label": "% of the true class"}}
     sns.heatmap(share, ax=axes[0, 0], cmap="cividis", vmin=0, vmax=100, annot=True, fmt=".0f", **options)
-    axes[0, 0].set(xlabel="answer", ylabel="truth", title=f"{ROW_NAMES.get(row, row)}, {stream} ({told_setting(runs)})")
+    axes[0, 0].set(xlabel="answer", ylabel="truth", title=f"{ROW_NAMES[row]}, {stream} ({told_setting(runs)})")
     axes[0, 0].tick_params(axis="x", rotation=45)
     plt.setp(axes[0, 0].get_xticklabels(), ha="right", rotation_mode="anchor")
     wrong = share * (1 - np.eye(len(classes)))
     truth, answer = np.unravel_index(np.argmax(wrong), wrong.shape)
     worst = f"{classes[truth]} taken for {classes[answer]}, {wrong[truth, answer]:.0f} %" if wrong.any() else "none"
-    what = f"Confusion matrix of {ROW_NAMES.get(row, row)}, {stream}, {told_setting(runs)}"
+    what = f"Confusion matrix of {ROW_NAMES[row]}, {stream}, {told_setting(runs)}"
     spots = [
         Spot(
             (answer, truth),

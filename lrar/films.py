@@ -73,13 +73,13 @@ def on_shared_films(runs: Runs, *, shared: Mapping[int, Collection[str]]) -> Tab
         runs: the records.
         shared: by fold, such tests; see `sources_on_both_sides`.
     """
+    keys = {f"{fold}:{name}" for fold, names in shared.items() for name in names}
     body = []
     for claim in CLAIMS:
         for stream in SEEN:
             found = statistics.weighted(runs.records, weights={claim.row: 1, claim.baseline: -1}, stream=stream)
             if found is None:
                 continue
-            keys = {f"{fold}:{name}" for fold, names in shared.items() for name in names}
             seen = np.array([name in keys for name in found.names])
             if not seen.any() or seen.all():
                 continue

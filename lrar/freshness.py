@@ -27,6 +27,7 @@ SHOWING = (
     "pixels",
     "pooling",
     "replay",
+    "settings",
     "statistics",
     "studies",
     "table",

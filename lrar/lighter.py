@@ -19,46 +19,32 @@ ENTRY = re.compile(
 )
 
 
-def keep_used_icons(html: Path) -> int:
+def keep_used_icons(html: Path) -> None:
     """Take the outlines of unused icons out of a built book.
 
     Args:
-        html: the built book, changed in place.
-
-    Returns:
-        how many icons are left; 0 where the theme has no such script.
+        html: the built book, changed in place; where its theme has no such script, nothing is.
     """
     path = html / ICONS
     if not path.is_file():
-        return 0
+        return
     texts = [file for kind in ("html", "js") for file in html.rglob(f"*.{kind}") if file != path]
     used = {name for file in texts for name in re.findall(r"\bfa-([a-z0-9-]+)", file.read_text(errors="replace"))}
-    kept = 0
 
     def entry(match: re.Match) -> str:
-        nonlocal kept
         names = {match[1] or match[2], *re.findall(r'"([\w-]+)"', match[3])}
-        kept += bool(names & used)
         return match[0] if names & used else ""
 
     atomic_write(path, ENTRY.sub(entry, path.read_text()).encode())
-    return kept
 
 
-def without_unused_mathjax(html: Path) -> list[Path]:
+def without_unused_mathjax(html: Path) -> None:
     """Take MathJax out of pages that hold no formula.
 
     Args:
         html: the built book, changed in place.
-
-    Returns:
-        the pages that lost it.
     """
-    lost = []
     for page in sorted(html.rglob("*.html")):
         text = page.read_text(errors="replace")
-        if 'class="math ' in text or not MATHJAX.search(text):
-            continue
-        atomic_write(page, MATHJAX.sub("", text).encode())
-        lost.append(page)
-    return lost
+        if 'class="math ' not in text and MATHJAX.search(text):
+            atomic_write(page, MATHJAX.sub("", text).encode())

@@ -10,9 +10,9 @@ from lrar.table import Table
 PAPER_COLUMNS = ("data", "table", "row", "stream", "value", "note")
 
 
-def published(data: str, path: Path = BOOK / "literature.csv") -> Table:
+def published(data: str) -> Table:
     """The literature's values on one data set, as `literature.csv` has them."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(BOOK / "literature.csv", newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["data"] == data]
     columns = ("method", "resolution", "streams", "accuracy", "notes", "source")
     return Table(

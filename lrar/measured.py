@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrar.cache import atomic_write
-from lrar.experiment import Experiment, Recipe, from_dict
+from lrar.experiment import Experiment, Recipe, from_dict, looks
 from lrar.names import ROW_NAMES
 from lrar.provenance import DECIDING_MODULES, provenance, told_machine
 from lrar.records import COMMITTED, Record, write_index
@@ -152,8 +152,7 @@ def whole_hmdb51(records: Path, runs: Runs) -> str:
 def _seen_by(its: Experiment) -> tuple:
     """What decides the frames of a run and, where they are stored, its maps."""
     frames = its.source, its.stream, its.flow_method, its.super_resolution, its.rows, its.enlarge
-    looks = its.recipe.frames, its.recipe.frozen, its.recipe.views, its.recipe.zoom, its.recipe.rows
-    return *frames, its.data.kernel, its.data.shrink, *looks
+    return *frames, its.data.kernel, its.data.shrink, *looks(its.recipe)
 
 
 def _pixels(recipe: Recipe) -> int:

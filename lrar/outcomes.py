@@ -62,8 +62,9 @@ def _verdict_cell(runs: Runs, claim: Claim, stream: str, address: Callable[[str]
 
 def state(runs: Runs) -> str:
     """How much of the study exists, and whether the code has changed since."""
-    there = {row: len(runs.of(row)) for row in runs.rows}
     expected = {row: len(streams_of(row)) * runs.expected(row) for row in runs.rows}
+    # Seeds beyond the profile's fill no gap of another row.
+    there = {row: min(len(runs.of(row)), expected[row]) for row in runs.rows}
     if not any(there.values()):
         return f"{NO_RUN}\n"
     behind = {row for claim in CLAIMS for row in (claim.row, claim.baseline)}

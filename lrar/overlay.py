@@ -85,6 +85,7 @@ class Overlay:
         size = (len(low), *high.shape[2:])
         maps = F.interpolate(answer.maps[None], size=size, mode="trilinear", align_corners=False)[0, 0]  # (T, H, W)
         strength = (maps / answer.maps.max()).clamp(0, 1).numpy()
+        rows, columns = self._panel()
         for moment in range(*window.own.indices(len(low))):
             seen = _rgb(high[moment])
             colour = np.asarray(colormaps["cividis"](strength[moment]))[..., :3] * 255
@@ -92,8 +93,7 @@ class Overlay:
             pictures = (_rgb(low[moment]), seen, veiled)
             image = page.copy()
             for number, picture in enumerate(pictures):
-                rows, columns = self._panel()
-                left = GAP + number * (PANEL[1] + GAP)
+                left = _left(number)
                 shown = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_NEAREST)
                 image[TOP : TOP + rows, left : left + columns] = shown
             self._file.mux(self._stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
@@ -110,10 +110,10 @@ class Overlay:
         draw = ImageDraw.Draw(page)
         small, large = ImageFont.load_default(18), ImageFont.load_default(26)
         for number, title in enumerate(TITLES):
-            draw.text((GAP + number * (PANEL[1] + GAP), TOP - 30), title, INK, small)
+            draw.text((_left(number), TOP - 30), title, INK, small)
         probabilities = answer.probabilities[0].tolist()
         best = int(np.argmax(probabilities))
-        left, right = GAP + 3 * (PANEL[1] + GAP), WIDTH - GAP
+        left, right = _left(len(TITLES)), WIDTH - GAP
         draw.text((left, TOP - 38), f"{self.card.classes[best]} {probabilities[best]:.2f}", INK, large)
         line = PANEL[0] / len(probabilities)
         for number, (name, p) in enumerate(zip(self.card.classes, probabilities, strict=True)):
@@ -127,6 +127,11 @@ class Overlay:
         said = f"{window.start:.1f} to {window.end:.1f} s, {self.card.size[0]}x{self.card.size[1]} px, {colour}"
         draw.text((GAP, HEIGHT - 24), said, QUIET, small)
         return np.asarray(page)
+
+
+def _left(number: int) -> int:
+    """Where the picture of this number begins, in px."""
+    return GAP + number * (PANEL[1] + GAP)
 
 
 def _rgb(frame: torch.Tensor) -> np.ndarray:

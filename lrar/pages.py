@@ -7,7 +7,7 @@ which is made anew before every build and never committed.
 import dataclasses
 import inspect
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from IPython.display import Image
@@ -88,23 +88,26 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
     Returns:
         the files, text and pictures.
     """
+    records = Path(records)
     runs = existing(DATASET, profile="full", records=records)
     at_random = existing(DATASET, profile="full", records=records, rows=TWO_PROTOCOLS, protocol="random")
     hmdb = existing(HMDB, profile="full", records=records)
-    shared = measured.shared_sources(Path(records), hmdb)
-    again = elsewhere.again(Path(records))
+    shared = measured.shared_sources(records, hmdb)
+    again = elsewhere.again(records)
     contents: dict[str, str | Image] = {
-        "headline.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), streams=("both",), stated=False),
-        "hmdb_headline.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), streams=("both",)),
-        "verdicts.md": verdict_table(runs, link=_book_links, address=on_page(DATASET), stated=False),
-        "hmdb_verdicts.md": verdict_table(hmdb, link=_hmdb_links, address=on_page(HMDB), stated=False),
-        "one_fold.md": measured.one_fold(Path(records)),
-        "backbones.md": measured.backbones(Path(records)),
-        "caches.md": measured.caches(Path(records)),
-        "full_size.md": measured.full_size(Path(records)),
-        "whole_hmdb51.md": measured.whole_hmdb51(Path(records), hmdb),
-        "gpu.md": on_gpu(Path(records), hmdb),
-        "two_processes.md": measured.two_processes(Path(records)),
+        "headline.md": verdict_table(
+            runs, link=_links(DATASET), address=on_page(DATASET), streams=("both",), stated=False
+        ),
+        "hmdb_headline.md": verdict_table(hmdb, link=_links(HMDB), address=on_page(HMDB), streams=("both",)),
+        "verdicts.md": verdict_table(runs, link=_links(DATASET), address=on_page(DATASET), stated=False),
+        "hmdb_verdicts.md": verdict_table(hmdb, link=_links(HMDB), address=on_page(HMDB), stated=False),
+        "one_fold.md": measured.one_fold(records),
+        "backbones.md": measured.backbones(records),
+        "caches.md": measured.caches(records),
+        "full_size.md": measured.full_size(records),
+        "whole_hmdb51.md": measured.whole_hmdb51(records, hmdb),
+        "gpu.md": on_gpu(records, hmdb),
+        "two_processes.md": measured.two_processes(records),
         "processors.md": fragment(elsewhere.across_processors(runs, again)),
         "hmdb_processors.md": fragment(elsewhere.across_processors(hmdb, again), HMDB),
         "protocols.md": fragment(sensitivity.across_protocols(runs, at_random)),
@@ -113,7 +116,7 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         "students.md": told_students(),
         "published_ixmas.md": fragment(literature.published("IXMAS")),
         "published_hmdb.md": fragment(literature.published("HMDB-51")),
-        "hmdb_shared.md": measured.told_shared_sources(Path(records), hmdb),
+        "hmdb_shared.md": measured.told_shared_sources(records, hmdb),
         "hmdb_without_shared.md": films.without_shared(hmdb, shared=shared),
         "hmdb_films.md": fragment(films.on_shared_films(hmdb, shared=shared), HMDB),
         "hmdb_parts.md": fragment(tables.sums(hmdb, PARTS, of="What the parts of the whole system add"), HMDB),
@@ -219,14 +222,14 @@ def image(name: str, content: Image) -> str:
     return text if not spots else f"{text}\n```{{raw}} html\n{spots_html(spots)}\n```\n"
 
 
-def _book_links(claim: str) -> str:
-    page, chapter = PAGES[claim]
-    return f"[claim](/{page}.md), [runs](/chapters/{DATASET}/{chapter}.ipynb)"
+def _links(dataset: str) -> Callable[[str], str]:
+    """From the name of a claim to its page and its chapter."""
 
+    def linked(claim: str) -> str:
+        page, chapter = PAGES[claim]
+        return f"[claim](/{page}.md), [runs](/chapters/{dataset}/{chapter}.ipynb)"
 
-def _hmdb_links(claim: str) -> str:
-    page, chapter = PAGES[claim]
-    return f"[claim](/{page}.md), [runs](/chapters/{HMDB}/{chapter}.ipynb)"
+    return linked
 
 
 def told_students() -> str:

@@ -27,7 +27,7 @@ def pages_of(toc: Path) -> list[str]:
     return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
 
 
-def write_pdf(html: Path, *, pages: list[str], path: Path, progress: Callable[[list[str]], list[str]] = iter) -> Path:
+def write_pdf(html: Path, *, pages: list[str], path: Path, progress: Callable = iter) -> Path:
     """Print pages of the built book into one file.
 
     Args:

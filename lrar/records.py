@@ -196,10 +196,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{key}-{identity}.lock")
 
-    def records(self, dataset: str = "*", study: str = "*") -> list[Record]:
+    def records(self, dataset: str = "*") -> list[Record]:
         """All records, in order of their file names; of one data set, by the name that they are kept under."""
         dataset = dataset if dataset == "*" else glob.escape(dataset)
-        return [read_record(path) for path in sorted(self.root.glob(f"{dataset}/{study}/*.json"))]
+        return [read_record(path) for path in sorted(self.root.glob(f"{dataset}/*/*.json"))]
 
 
 def kept_as(dataset: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dask.system import CPU_COUNT  # what a container or a scheduler leaves to us, too
 from tqdm import tqdm
 
 from lrar.clips import DataError
@@ -20,7 +19,7 @@ from lrar.experiment import Data, from_dict, identity
 from lrar.protocols import folds
 from lrar.records import Record, Store, kept_as
 from lrar.running import load_data, weights_path
-from lrar.scheduling import run_study
+from lrar.scheduling import run_study, usual_workers
 from lrar.settings import PROFILES, Profile, setting
 from lrar.studies import (
     NETWORKS,
@@ -177,7 +176,7 @@ def _make_missing(dataset: str, profile: Profile, root: Path, rows: tuple[str, .
     fingerprint = load_data(dataset, profile.every).fingerprint
     missing = [task for task in listed if store.find(identity(task.experiment), fingerprint=fingerprint) is None]
     if missing:
-        workers = min(CPU_COUNT, len(missing), MOST_WORKERS)
+        workers = min(usual_workers(), len(missing), MOST_WORKERS)
         for _ in tqdm(run_study(missing, root=root, workers=workers), total=len(missing), unit="run"):
             pass
 

@@ -8,14 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from lrar import statistics
-from lrar.bootstrap import bootstrap_interval
 from lrar.claims import CLAIMS
 from lrar.films import without
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.pooling import Outcome, outcome
 from lrar.records import Record
 from lrar.replay import Runs
-from lrar.table import FIXED_SPACE, Table, Traced, counted, interval, signed
+from lrar.table import Table, Traced, counted, interval, of_all, signed
 from lrar.tables import SEEN
 from lrar.wording import told_setting
 
@@ -34,8 +33,7 @@ def pairs_of_seeds(records: Iterable[Record], *, row: str, stream: str) -> list[
     differences = []
     for a, b in combinations([its for its in outcomes if its is not None], 2):
         if pair := statistics.paired(a, b):
-            ends = bootstrap_interval(*pair[:2])
-            points, low, high = (100 * float(value) for value in (pair[0].mean(), *ends))
+            points, low, high = statistics.in_points(pair)
             differences.append((points, low, high) if points >= 0 else (-points, -high, -low))
     return differences
 
@@ -57,7 +55,7 @@ def between_seeds(runs: Runs) -> Table:
                     stream,
                     Traced(f"{points:.1f}", row=row, says=says),
                     interval(low, high, sign=True),
-                    f"{apart} of {len(pairs)}".replace(" ", FIXED_SPACE),
+                    of_all(apart, len(pairs)),
                 )
             )
     return Table(
@@ -137,19 +135,17 @@ def across_protocols(runs: Runs, other: Runs) -> Table:
             first, second = map(by_clip, outcomes)
             if (pair := statistics.paired(second, first)) is None:
                 continue
-            difference, groups, clips = pair
-            low, high = bootstrap_interval(difference, groups)
+            points, low, high = statistics.in_points(pair)
             accuracies = [
                 Traced(
-                    f"{100 * np.mean([result.correct[name] for name in clips]):.1f}",
+                    f"{100 * np.mean([result.correct[name] for name in pair.names]):.1f}",
                     row=side.section(row),
-                    says=f"{ROW_NAMES[row]}, {stream}, {PROTOCOL_NAMES[side.protocol]}: {counted(len(clips), 'clip')}",
+                    says=f"{ROW_NAMES[row]}, {stream}, {PROTOCOL_NAMES[side.protocol]}: {counted(len(pair.names), 'clip')}",
                 )
                 for side, result in ((runs, first), (other, second))
             ]
-            span = interval(100 * low, 100 * high, sign=True)
-            points = signed(100 * difference.mean())
-            body.append((ROW_NAMES[row], stream, *accuracies, points, span, str(len(seeds)), str(len(clips))))
+            cells = signed(points), interval(low, high, sign=True), str(len(seeds)), str(len(pair.names))
+            body.append((ROW_NAMES[row], stream, *accuracies, *cells))
     return Table(
         caption=(
             f"Accuracy in percent, {PROTOCOL_NAMES[runs.protocol]} and {PROTOCOL_NAMES[other.protocol]}, on the clips that "

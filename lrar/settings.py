@@ -60,7 +60,7 @@ class Profile:
     Attributes:
         folds: folds to run, or None for all.
         every: keep each n-th clip of a class and actor.
-        seeds: seeds of the teacher and of the rows that verdicts rest on, `lrar.studies.HEADLINE`.
+        seeds: seeds of the teacher and of the rows that verdicts rest on, `lrar.claims.HEADLINE`.
         ablation_seeds: seeds of the other rows.
         recipe: in place of the data set's own; the network is then the compact one, whatever the data set.
         steps: of super resolution, in place of the data set's own.

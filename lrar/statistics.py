@@ -99,14 +99,17 @@ def added(sides: Iterable[tuple[float, Outcome]]) -> Sum | None:
     )
 
 
-def paired(a: Outcome, b: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
-    """How much better one outcome is than another, clip by clip.
+def paired(a: Outcome, b: Outcome) -> Sum | None:
+    """How much better one outcome is than another, clip by clip; None where they share no clip."""
+    return added(((1, a), (-1, b)))
 
-    Returns:
-        differences `(N,)`, groups `(N,)` and names of the clips that both were tested on; None where there are none.
-    """
-    found = added(((1, a), (-1, b)))
-    return None if found is None else (found.values, found.groups, found.names)
+
+def in_points(found: Sum) -> tuple[float, float, float]:
+    """The mean over clips and its 95 % interval, in points of a hundred."""
+    mean, low, high = (
+        100 * float(value) for value in (found.values.mean(), *bootstrap_interval(found.values, found.groups))
+    )
+    return mean, low, high
 
 
 def side_by_side(
@@ -233,9 +236,7 @@ def seed_error(records: Iterable[Record], *, row: str, baseline: str, stream: st
     return SeedError(points=100 * variance**0.5 / sum(sizes.values()), freedom=freedom)
 
 
-def table(
-    records: Iterable[Record], *, rows: Iterable[str], streams: Iterable[str] = ("rgb", "flow", "both")
-) -> pd.DataFrame:
+def table(records: Iterable[Record], *, rows: Iterable[str]) -> pd.DataFrame:
     """One line a row and stream.
 
     Returns:
@@ -245,7 +246,7 @@ def table(
     records = list(records)
     lines = []
     for row in rows:
-        for stream in streams:
+        for stream in ("rgb", "flow", "both"):
             result = outcome(records, row=row, stream=stream)
             if result is None:
                 continue

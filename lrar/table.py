@@ -133,9 +133,14 @@ def link_numbers(html: str, address: Callable[[str], str]) -> str:
     )
 
 
-def signed(value: float) -> str:
+def signed(value: float, *, digits: int = 1) -> str:
     """Points with their sign; nan is a dash."""
-    return "–" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
+    return "–" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def of_all(count: int, whole: int | str) -> str:
+    """`7 of 10`, on one line."""
+    return f"{count} of {whole}".replace(" ", FIXED_SPACE)
 
 
 def interval(low: float, high: float, *, sign: bool = False) -> str:
@@ -148,7 +153,7 @@ def interval(low: float, high: float, *, sign: bool = False) -> str:
 
 def out_of(count: int, expected: int) -> str:
     """`3`, or `1 of 3` where some are missing."""
-    return f"{count} of {expected}".replace(" ", FIXED_SPACE) if count < expected else str(count)
+    return of_all(count, expected) if count < expected else str(count)
 
 
 def counted(count: int, name: str) -> str:

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from lrar import statistics
-from lrar.bootstrap import bootstrap_interval
 from lrar.claims import CLAIMS, Claim
 from lrar.names import ROW_NAMES
 from lrar.pooling import outcome
 from lrar.replay import Runs, has_weights, networks_of
 from lrar.statistics import Comparison, compare
 from lrar.studies import STREAMS, streams_of
-from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, out_of, signed
+from lrar.table import FIXED_SPACE, Named, Table, Traced, counted, interval, of_all, out_of, signed
 from lrar.wording import against_zero, count_runs, machines, of_folds, study_command, told_p, told_setting, told_verdict
 
 SEEN = ("rgb", "flow", "both")
@@ -31,7 +30,7 @@ def coverage(runs: Runs) -> Table:
             command = "needs published weights, see `lrar weights check`"
         cells = [
             Traced(
-                f"{counts[stream]} of {expected or '?'}".replace(" ", FIXED_SPACE),
+                of_all(counts[stream], expected or "?"),
                 row=row,
                 says=f"{stream} runs of {ROW_NAMES[row]}",
             )
@@ -39,7 +38,7 @@ def coverage(runs: Runs) -> Table:
             else "–"
             for stream in STREAMS
         ]
-        body.append((ROW_NAMES.get(row, row), *cells, "complete" if complete else command))
+        body.append((ROW_NAMES[row], *cells, "complete" if complete else command))
     return Table(
         caption=f"Runs that exist ({told_setting(runs)}, profile {runs.profile}).",
         head=("row", "rgb runs", "flow runs", "the rest is made by"),
@@ -163,9 +162,7 @@ def sums(runs: Runs, lines: Mapping[str, Mapping[str, float]], *, of: str, same_
             found = statistics.weighted(runs.records, weights=weights, stream=stream, same_seeds=same_seeds)
             if found is None:
                 continue
-            points, low, high = (
-                100 * end for end in (found.values.mean(), *bootstrap_interval(found.values, found.groups))
-            )
+            points, low, high = statistics.in_points(found)
             says = f"{words}, {stream}: {counted(len(found.names), 'clip')}"
             cells = (Traced(signed(points), row=next(iter(weights)), says=says), interval(low, high, sign=True))
             body.append((words, stream, *cells, against_zero(low, high), of_folds(found.folds, runs)))
@@ -177,16 +174,16 @@ def sums(runs: Runs, lines: Mapping[str, Mapping[str, float]], *, of: str, same_
     )
 
 
-def verdicts(runs: Runs, *, claims: Iterable[str] = (), streams: Iterable[str] = SEEN) -> Table:
+def verdicts(runs: Runs, *, claims: Iterable[str] = ()) -> Table:
     """The claims by the fixed rule, one line a claim and stream.
 
     Args:
         runs: the records.
         claims: names of claims; by default all of them.
-        streams: by default each stream and both.
     """
-    chosen = [claim for claim in CLAIMS if claim.name in (tuple(claims) or [claim.name for claim in CLAIMS])]
-    body = [_verdict_line(runs, claim, stream) for claim in chosen for stream in streams]
+    claims = tuple(claims)
+    chosen = [claim for claim in CLAIMS if not claims or claim.name in claims]
+    body = [_verdict_line(runs, claim, stream) for claim in chosen for stream in SEEN]
     force = " Synthetic clips support no claim." if runs.dataset == "synthetic" else ""
     return Table(
         caption=f"Verdict ({told_setting(runs)}).{force}",
@@ -208,20 +205,20 @@ def _verdict_line(runs: Runs, claim: Claim, stream: str) -> tuple[str, ...]:
 
 def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
     """Accuracy of each row on each held-out fold, the mean over its seeds."""
-    rows = [row for row in tuple(rows) or runs.rows if outcome(runs.records, row=row, stream=stream)]
+    found = {row: outcome(runs.records, row=row, stream=stream) for row in tuple(rows) or runs.rows}
+    results = {row: result for row, result in found.items() if result is not None}
     names = {record.fold: record.fold_name for record in runs.records}
-    results = [outcome(runs.records, row=row, stream=stream) for row in rows]
     body = []
     for fold in sorted(names):
         cells = []
-        for row, result in zip(rows, results, strict=True):
+        for row, result in results.items():
             values = [share for key, share in result.correct.items() if result.fold[key] == fold]
             says = f"{ROW_NAMES[row]}, {stream}, {names[fold]} held out: {counted(len(values), 'clip')}"
             cells.append(Traced(f"{100 * np.mean(values):.1f}", row=row, says=says) if values else "–")
         body.append((Named(names[fold]), *cells))
     return Table(
         caption=f"Accuracy in percent on each held-out fold, stream {stream} ({told_setting(runs)}).",
-        head=("held out", *(ROW_NAMES[row] for row in rows)),
+        head=("held out", *(ROW_NAMES[row] for row in results)),
         body=tuple(body),
     )
 
@@ -229,9 +226,8 @@ def by_fold(runs: Runs, *, stream: str, rows: Iterable[str] = ()) -> Table:
 def quality(runs: Runs) -> Table:
     """How near restored frames are to HR, over the folds whose super-resolution network exists."""
     measured = [record.quality for record in runs.of("own")]
-    sources = [source for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if measured]
     body = []
-    for source in sources:
+    for source in ("nearest", "bicubic", "espcn", "fsrcnn", "sr") if measured else ():
         values = [(quality[source], quality["bicubic"]) for quality in measured if source in quality]
         if not values:
             body.append((ROW_NAMES.get(source, source), "–", "–", "–", "–", "0"))
@@ -242,8 +238,8 @@ def quality(runs: Runs) -> Table:
             (
                 ROW_NAMES.get(source, source),
                 Traced(f"{psnr.mean():.2f}", row="own", says=f"measured by {counted(len(values), 'run')}"),
-                f"{gain.mean():+.2f}".replace("-", "−"),
-                f"{gain.min():+.2f} to {gain.max():+.2f}".replace("-", "−"),
+                signed(gain.mean(), digits=2),
+                f"{signed(gain.min(), digits=2)} to {signed(gain.max(), digits=2)}",
                 f"{np.mean([own['ssim'] for own, _ in values]):.3f}",
                 of_folds(len(values), runs),
             )

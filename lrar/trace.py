@@ -16,7 +16,7 @@ from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
 from lrar.records import Record, Store, results_csv
 from lrar.replay import Runs, networks_of
 from lrar.studies import NETWORKS, TABLES, streams_of
-from lrar.table import FIXED_SPACE, Named, Table
+from lrar.table import Named, Table, of_all
 from lrar.vouching import older_than_code
 from lrar.wording import options, study_command
 
@@ -47,14 +47,15 @@ def write_runs_page(runs: Runs, *, root: Path, folder: Path, others: Iterable[Ru
 
     Args:
         runs: the records of every row.
-        others: records under other protocols, which get sections after these.
         root: of the records.
         folder: where the chapters lie.
+        others: records under other protocols, which get sections after these.
 
     Returns:
         the page.
     """
-    rows = [*dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows), *networks_of(runs.rows)]
+    listed = dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows)
+    rows = [*(row for row in listed if row in runs.rows), *networks_of(runs.rows)]
     sections = [(runs, row) for row in rows]
     sections += [(other, row) for other in others for row in rows if other.of(row)]
     listed = [record for its_runs, row in sections for record in its_runs.of(row)]
@@ -104,8 +105,8 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
         modules = sorted(set().union(*map(older_than_code, older)))
         there.append(f"{len(older)} were made before the latest change to {', '.join(modules)}.")
     commands = [study_command(runs, row)]
-    if records:
-        commands += [run_command(runs, records[0]), audit_command(records[0])] if row not in NETWORKS else []
+    if records and row not in NETWORKS:
+        commands += [run_command(runs, records[0]), audit_command(records[0])]
     parts = [
         f"({anchor(runs.dataset, runs.section(row))})=\n## {name}",
         " ".join(there),
@@ -134,7 +135,7 @@ def _section(runs: Runs, row: str, makers: list[tuple[str, str]], *, root: Path,
 def _line(runs: Runs, record: Record, makers: list[tuple[str, str]], *, root: Path, folder: Path) -> tuple[str, ...]:
     path = Store(root).path(record)
     if record.probabilities:
-        measured = f"{int(record.correct.sum())} of {len(record.labels)}".replace(" ", FIXED_SPACE)
+        measured = of_all(int(record.correct.sum()), len(record.labels))
     else:
         measured = f"{record.quality['sr']['psnr']:.2f}"
     return (

@@ -19,7 +19,7 @@ from lrar.vouching import older_than_code
 def told_setting(runs: Runs) -> str:
     """Data set and protocol, for captions."""
     dataset = DATASET_NAMES.get(runs.dataset, runs.dataset)
-    return f"{dataset}, {PROTOCOL_NAMES.get(runs.protocol, runs.protocol)}"
+    return f"{dataset}, {PROTOCOL_NAMES[runs.protocol]}"
 
 
 def age(runs: Runs) -> str:

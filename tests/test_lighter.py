@@ -25,7 +25,7 @@ def html(tmp_path) -> Path:
 
 def test_most_of_the_script_goes(html):
     before = (html / ICONS).stat().st_size
-    assert 3 <= keep_used_icons(html) < 10
+    keep_used_icons(html)
     assert (html / ICONS).stat().st_size < before / 10
 
 
@@ -45,7 +45,8 @@ def test_icons_that_are_used_look_as_before(html, browser):
 
 
 def test_a_theme_without_the_script_is_left_alone(tmp_path):
-    assert keep_used_icons(tmp_path) == 0
+    keep_used_icons(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_mathjax_stays_where_formulas_are(tmp_path):
@@ -58,10 +59,9 @@ def test_mathjax_stays_where_formulas_are(tmp_path):
     formula.write_text(f'{scripts}<span class="math notranslate">\\(x\\)</span>')
     words.write_text(f'{scripts}<section class="tex2jax_ignore mathjax_ignore">words</section>')
     before = formula.read_text()
-    assert without_unused_mathjax(tmp_path) == [words]
+    without_unused_mathjax(tmp_path)
     assert formula.read_text() == before
     assert (
         words.read_text().split()
         == '<script src="other.js"></script><section class="tex2jax_ignore mathjax_ignore">words</section>'.split()
     )
-    assert without_unused_mathjax(tmp_path) == []

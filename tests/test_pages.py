@@ -76,8 +76,11 @@ def test_verdicts_are_final_when_the_runs_behind_them_exist(tmp_path, monkeypatc
     monkeypatch.setattr("lrar.replay.PROFILES", one_seed)
     write_records(tmp_path, behind, folds=2)
     text = outcomes.state(existing("ixmas6", profile="full", records=tmp_path))
-    assert text.startswith("The study is not complete: 20 of ")
+    assert text.startswith(incomplete := "The study is not complete: 20 of ")
     assert "all that these verdicts rest on are among them" in text
+    write_records(tmp_path, {"plain": 6}, folds=2, seeds=30)
+    text = outcomes.state(existing("ixmas6", profile="full", records=tmp_path))
+    assert text.startswith(incomplete), "more seeds of a row fill no gap of another"
 
 
 def test_settings_have_meanings():

@@ -147,7 +147,6 @@ def test_records_are_chosen_by_folder(tmp_path):
     store.write(record("a" * 16))
     store.write(record("b" * 16, study="attention", row="joint"))
     assert [it.id[0] for it in store.records()] == ["b", "a"]
-    assert [it.id[0] for it in store.records(study="full")] == ["a"]
     assert store.records(dataset="synthetic") == []
 
 

@@ -8,7 +8,6 @@ from made_up import make_record, write_records
 from test_statistics import record
 from test_tables import cells
 
-from lrar.bootstrap import bootstrap_interval
 from lrar.pooling import outcome
 from lrar.records import Store
 from lrar.replay import Runs, existing
@@ -21,7 +20,7 @@ from lrar.sensitivity import (
     pairs_of_seeds,
     seeds_of_both,
 )
-from lrar.statistics import paired
+from lrar.statistics import in_points, paired
 
 
 def test_what_another_seed_changes(tmp_path, monkeypatch):
@@ -110,8 +109,8 @@ def test_a_difference_is_looked_at_in_other_ways(tmp_path, monkeypatch):
     # The differences of the two seeds are 2 and 3 clips of 12 in each fold: their mean is known to a 24th, over
     # three folds to that by the root of three.
     low, high = map(float, re.findall(r"[+−][\d.]+", looks["as it is judged, and what other seeds would change"])[1:])
-    narrow = bootstrap_interval(*paired_of(runs)[:2])
-    assert low < 100 * narrow[0] and high > 100 * narrow[1]
+    _, *narrow = in_points(paired_of(runs))
+    assert low < narrow[0] and high > narrow[1]
     assert looks["seed 0 alone"].startswith("+16.7 [") and looks["seed 1 alone"].startswith("+25.0 [")
     assert looks["actor1 alone"].startswith("+20.8 [") and looks["without actor1"].startswith("+20.8 [")
     # Clips 6 and 7 are gained at each seed, clip 8 at one: 2.5 clips a fold. Without those that are shared, one fold

@@ -364,9 +364,7 @@ def test_how_far_two_kinds_of_clips_lie_apart():
 
 
 def test_the_interval_of_a_row_is_over_groups_not_over_groups_and_folds():
-    line = table(
-        [record("new", "10", fold=fold, groups="ab") for fold in range(4)], rows=["new"], streams=["rgb"]
-    ).iloc[0]
+    line = table([record("new", "10", fold=fold, groups="ab") for fold in range(4)], rows=["new"]).iloc[0]
     assert (line.low, line.high) == (0, 100)
 
 
