@@ -18,7 +18,8 @@ from lrar.clips import DataError
 from lrar.datasets import data_folder, load_clip_set
 from lrar.decoding import decode
 from lrar.experiment import identity
-from lrar.records import COMMITTED, MANIFEST, Record, Store, manifest, write_index
+from lrar.index import MANIFEST, manifest, write_index
+from lrar.records import COMMITTED, Record, Store
 from lrar.running import fold_of
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES

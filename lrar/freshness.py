@@ -10,10 +10,11 @@ from pathlib import Path
 import nbformat
 
 from lrar import provenance, vouching
+from lrar.index import results_csv
 from lrar.measured import SCRIPTS, measurement
 from lrar.places import BOOK
 from lrar.readme import START, readme_table, readme_with
-from lrar.records import Store, results_csv
+from lrar.records import Store
 from lrar.rerun import committed_notebooks
 from lrar.vouching import older_than_code
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from lrar.cache import atomic_write
 from lrar.experiment import Experiment, Recipe, from_dict, looks
+from lrar.index import write_index
 from lrar.names import ROW_NAMES
 from lrar.provenance import DECIDING_MODULES, provenance, told_machine
-from lrar.records import COMMITTED, Record, write_index
+from lrar.records import COMMITTED, Record
 from lrar.replay import Runs
 from lrar.settings import setting
 from lrar.table import Table

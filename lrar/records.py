@@ -3,20 +3,16 @@
     <root>/<dataset>/<study>/<row>-<stream>-fold<k>-seed<s>-<experiment>.json
 
 The file name is for people; the last part, the experiment's hash, is what a record is found by. A record that exists
-is never made again. `manifest.json` holds the SHA-256 of every record and of what benchmarks have measured beside them,
-so that a number changed by hand is noticed, and each record holds a digest of the code that made it, so that a page can
-say when a record is older than the code.
+is never made again. Each record holds a digest of the code that made it, so that a page can say when a record is older
+than the code.
 """
 
-import csv
 import dataclasses
 import glob
 import hashlib
-import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,21 +26,6 @@ from lrar.places import BOOK
 from lrar.provenance import told_machine
 
 COMMITTED = BOOK / "records"  # those of the book
-MANIFEST = "manifest.json"
-RESULT_COLUMNS = (
-    "dataset",
-    "protocol",
-    "study",
-    "row",
-    "stream",
-    "fold",
-    "seed",
-    "n_clips",
-    "n_correct",
-    "train_seconds",
-    "fingerprint",
-    "experiment",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,52 +198,3 @@ def read_record(path: Path) -> Record:
         return Record(**json.loads(Path(path).read_bytes()))
     except (ValueError, TypeError) as error:  # what is not UTF-8 or not JSON is a ValueError
         raise DataError(f"{path}: not a record ({error}). Delete it and run its study again.") from error
-
-
-def results_csv(records: Iterable[Record]) -> str:
-    """One row a run, and one more for each pair of streams fused."""
-    from lrar.pooling import fused_records
-
-    records = [record for record in records if record.probabilities]
-    rows = []
-    for record in [*records, *fused_records(records)]:
-        data = record.experiment["data"]
-        rows.append(
-            (
-                record.dataset,
-                data["protocol"],
-                record.study,
-                record.row,
-                record.stream,
-                record.fold,
-                record.seed,
-                len(record.labels),
-                int(record.correct.sum()),
-                round(record.train_seconds, 1),
-                record.fingerprint,
-                record.id,
-            )
-        )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(RESULT_COLUMNS)
-    writer.writerows(sorted(rows))
-    return text.getvalue()
-
-
-def write_index(root: Path) -> None:
-    """Write `results.csv` and `manifest.json` anew from the records that exist."""
-    root = Path(root)
-    with Store(root).lock("index"):  # of two studies that end together, the later one sees the runs of both
-        atomic_write(root / "results.csv", results_csv(Store(root).records()).encode())
-        atomic_write(root / MANIFEST, (json.dumps(manifest(root), indent=1) + "\n").encode())
-
-
-def manifest(root: Path) -> dict[str, str]:
-    """SHA-256 of every record, and of every file that a benchmark has written beside them, by path."""
-    root = Path(root)
-    measured = [path for path in sorted(root.glob("*.json")) if path.name != MANIFEST]
-    return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in [*measured, *sorted(root.glob("*/*/*.json"))]
-    }

@@ -17,7 +17,8 @@ from filelock import Timeout
 from lrar import distributed
 from lrar.clips import DataError
 from lrar.experiment import identity
-from lrar.records import Record, Store, write_index
+from lrar.index import write_index
+from lrar.records import Record, Store
 from lrar.running import fold_of, run
 from lrar.studies import TEACHERS, Task
 

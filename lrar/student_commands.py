@@ -11,9 +11,10 @@ import torch
 from lrar.clips import DataError
 from lrar.commands import show_progress
 from lrar.export import export_student
+from lrar.index import write_index
 from lrar.overlay import Overlay
 from lrar.predict import find_videos, predict, table
-from lrar.records import COMMITTED, Store, write_index
+from lrar.records import COMMITTED, Store
 from lrar.small import SHIPPED, load_student
 from lrar.small_study import DATA, make_student
 from lrar.watch import Region

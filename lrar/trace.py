@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lrar.cache import atomic_write
 from lrar.claims import CLAIMS
+from lrar.index import results_csv
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
-from lrar.records import Record, Store, results_csv
+from lrar.records import Record, Store
 from lrar.replay import Runs, networks_of
 from lrar.studies import NETWORKS, TABLES, streams_of
 from lrar.table import Named, Table, of_all

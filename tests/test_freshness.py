@@ -7,8 +7,8 @@ import pytest
 from made_up import write_records
 
 from lrar import freshness, provenance
+from lrar.index import write_index
 from lrar.readme import update_readme
-from lrar.records import write_index
 
 
 @pytest.fixture

@@ -25,8 +25,9 @@ from lrar import scheduling
 from lrar.claims import CLAIMS
 from lrar.clips import DataError
 from lrar.experiment import Recipe, identity
+from lrar.index import manifest
 from lrar.pages import STUDY_OF
-from lrar.records import Store, manifest, read_record
+from lrar.records import Store, read_record
 from lrar.running import load_data
 from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
