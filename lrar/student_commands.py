@@ -47,8 +47,8 @@ stderr and exit code 2; the others are answered all the same."""
 
     text = """Write students as ONNX, with a JSON beside each that says how to use it.
 
-With --retrain the shipped students are trained again first, and their files
-written anew; records that exist are kept."""
+With --retrain, what the cache does not hold of the shipped students is trained
+first, and their files are written anew; records that exist are kept."""
     made = command("export", export, text, "lrar export --student ixmas6 --out onnx")
     made.add_argument("--student", help=f"{' or '.join(SHIPPED)}, or a student's file; by default all that are shipped")
     made.add_argument("--out", type=Path, default=Path("onnx"), metavar="FOLDER", help="by default %(default)s")

@@ -198,7 +198,7 @@ def seeds_of(row: str, profile: Profile) -> int:
 
 
 def streams_of(row: str) -> tuple[str, ...]:
-    """The streams that a row has. Of the larger students RGB alone: each costs as much as eight others."""
+    """The streams that a row has. Of the larger students RGB alone: each costs as much as six to nine others."""
     return STREAMS[:1] if row in STUDIES["larger"] else STREAMS
 
 

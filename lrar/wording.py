@@ -47,8 +47,8 @@ def note(runs: Runs) -> str:
         )
     elif runs.dataset == "hmdb21":
         text = (
-            "HMDB-21 is real video: the 922 trimmed clips of 21 of the 51 classes of HMDB-51 that JHMDB chose, with the "
-            "official splits. Its accuracies do not compare with published ones on HMDB-51."
+            "HMDB-21 is real video: 922 of the trimmed clips, of 21 of the 51 classes of HMDB-51, that JHMDB chose, with "
+            "the official splits. Its accuracies do not compare with published ones on HMDB-51."
         )
     else:
         text = f"{runs.dataset}: the numbers hold for these clips and this protocol."
