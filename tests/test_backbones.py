@@ -102,3 +102,16 @@ def test_unknown_name():
         ValueError, match="'c3d' is no backbone; known: compact, tiny, i3d, r3d_18, mc3_18, r2plus1d_18"
     ):
         make_backbone("c3d", in_channels=3, stream="rgb")
+
+
+def test_the_whole_of_i3d_begins_with_kinetics_and_reads_its_stream(monkeypatch):
+    loaded = []
+    monkeypatch.setattr("lrar.backbones.weights_file", lambda name: name)
+    monkeypatch.setattr("lrar.backbones.load_kinetics", lambda network, path: loaded.append(path) or network)
+    for stream, value, expected in (("rgb", 1.0, 1.0), ("flow", 5.0, 0.25)):
+        backbone, given = make_backbone("i3d", in_channels=1, stream=stream).eval(), []
+        backbone.network.register_forward_pre_hook(lambda _, inputs, given=given: given.append(inputs[0]))
+        with torch.no_grad():
+            backbone(torch.full((1, 1, 8, 112, 32), value))
+        assert given[0].unique().tolist() == [expected]
+    assert loaded == [I3D_FILE] * 2

@@ -520,3 +520,9 @@ def test_the_book_without_its_packages(capsys, monkeypatch):
     for name in [name for name in sys.modules if name in ("lrar.book", "lrar.chapters", "lrar.notebooks")]:
         monkeypatch.delitem(sys.modules, name)
     assert "papermill is not installed. Install it: pip install 'lrar[book]'" in complaint(capsys, "book")
+
+
+def test_as_many_seeds_and_folds_as_are_asked_for(capsys, ixmas, tmp_path, trainings):
+    study = ("study", "full", "--dataset", "ixmas6", "--rows", "plain", "--seeds", 2, "--folds", 1, "--workers", 1)
+    assert call(capsys, *study, "--records", tmp_path)[0] == 0
+    assert {(record.fold, record.seed) for record in Store(tmp_path).records()} == {(0, 0), (0, 1)}

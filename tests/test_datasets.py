@@ -5,14 +5,16 @@ import shutil
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import names_file_and_remedy
+from conftest import names_file_and_remedy, write_video
 
 from lrar import places
 from lrar.clips import DataError
 from lrar.datasets import available, data_folder, load_clip_set, one_name
 from lrar.datasets.folder import load_folder
 from lrar.datasets.ixmas import load_ixmas
+from lrar.videos import load_videos
 
 ALL_ACTIONS = (
     "check-watch cross-arms scratch-head sit-down get-up turn-around walk wave punch kick point pick-up".split()
@@ -95,6 +97,15 @@ def test_folder_groups_by_prefix(tmp_path):
         ("run/bob_1.mp4", 1, "bob"),
     ]
     assert {clip.camera for clip in clip_set.clips} == {None}
+
+
+def test_videos_of_any_size_become_small(tmp_path, cache):
+    for number, name in enumerate(("run/a_1", "run/b_1", "jump/a_2", "jump/b_2")):
+        path = tmp_path / "mine" / f"{name}.avi"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, np.zeros((3, 96 + 32 * number, 160), np.uint8))
+    videos = load_videos(load_folder(tmp_path / "mine"))
+    assert {shape[1:] for shape in videos.shapes} == {(48, 64, 3)}
 
 
 def test_folder_groups_by_file(tmp_path):

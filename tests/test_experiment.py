@@ -47,7 +47,7 @@ def changed(values: dict, path: tuple[str, ...]) -> dict:
 
 STUDENT = student(stream="flow")
 # A teacher and a super-resolution network of other data, and a teacher that sees other frames, are refused; see below.
-LOOKS = ("frames", "frozen", "views", "zoom")
+LOOKS = ("frames", "frozen", "views", "zoom", "rows")
 BOUND = [("teacher", "stream"), *(("teacher", "recipe", name) for name in LOOKS)]
 FIELDS = [
     path
@@ -158,6 +158,6 @@ def test_what_does_not_belong_together_is_refused():
         student(distillation=None)
     with pytest.raises(ValueError, match="teaches its own stream"):
         student(teacher=teacher(stream="flow"))
-    for name, value in {"frames": 8, "frozen": "Mixed_4d", "views": 2, "zoom": 0.7}.items():
+    for name, value in {"frames": 8, "frozen": "Mixed_4d", "views": 2, "zoom": 0.7, "rows": 224}.items():
         with pytest.raises(ValueError, match="sees what its student sees"):
             student(teacher=teacher(recipe=replace(RECIPE, **{name: value})))

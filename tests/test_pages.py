@@ -7,12 +7,14 @@ import pytest
 from made_up import write_records
 
 from lrar import literature, outcomes, pages, readme
+from lrar.claims import CLAIMS
 from lrar.clips import DataError
 from lrar.explorer_pages import write_explorer
 from lrar.records import COMMITTED, Store
 from lrar.replay import existing
 from lrar.settings import PROFILES
 from lrar.small import SHIPPED, load_student
+from lrar.statistics import Comparison
 
 ROOT = pages.BOOK.parent
 TEXTS = sorted([*pages.BOOK.glob("*.md"), *pages.BOOK.glob("claims/*.md")])
@@ -81,6 +83,15 @@ def test_verdicts_are_final_when_the_runs_behind_them_exist(tmp_path, monkeypatc
     write_records(tmp_path, {"plain": 6}, folds=2, seeds=30)
     text = outcomes.state(existing("ixmas6", profile="full", records=tmp_path))
     assert text.startswith(incomplete), "more seeds of a row fill no gap of another"
+
+
+def test_what_an_interval_around_zero_leaves_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    counts = {"gained": 0, "lost": 0, "n_clips": 9, "seeds": 1, "folds": 1, "runs": 1}
+    found = Comparison(difference=0.4, low=-1.2, high=2.3, p_value=1.0, verdict="inconclusive", **counts)
+    monkeypatch.setattr(outcomes.statistics, "compare", lambda *_, **__: found)
+    text = outcomes.result(existing("ixmas6", profile="full", records=tmp_path), CLAIMS[0])
+    assert "a gain of more than 2.3 points or a loss of more than 1.2 lies outside" in text
 
 
 def test_settings_have_meanings():

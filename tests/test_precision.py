@@ -1,12 +1,15 @@
 """Networks are run in bfloat16 where the machine computes in it, and in float32 where it would only imitate it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from eight_clips import TINY
+from eight_clips import TINY, draw_of, eight_clips
 
-from lrar import precision, provenance
+from lrar import precision, provenance, training
 from lrar.precision import computes_in_bfloat16, in_bfloat16
+from lrar.recognizer import Recognizer
 from lrar.super_resolution import train_super_resolution
 
 CPU = torch.device("cpu")
@@ -59,3 +62,12 @@ def test_super_resolution_is_trained_in_it(monkeypatch, native):
     options = {"steps": 1, "batch": TINY.batch, "learning_rate": 1e-3, "seed": 0, "window": 3, "width": 4, "blocks": 1}
     train_super_resolution(low=[clip[:, ::4, ::4]], high=[clip], **options)
     assert set(seen) == {torch.bfloat16 if native else torch.float32}
+
+
+@pytest.mark.parametrize(("native", "wanted"), [(True, True), (True, False), (False, True)])
+def test_recognizers_are_run_in_it_where_their_recipe_wants_it(monkeypatch, native, wanted):
+    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda where: native)
+    model = Recognizer(stream="rgb", classes=2, clip=(4, 32, 24), in_channels=1)
+    draw = draw_of([0, 4], [[1, 3, 6, 8]] * 2)
+    seen = training.recognise(model, eight_clips()[0], draw, recipe=replace(TINY, bfloat16=wanted))
+    assert seen.features.dtype is (torch.bfloat16 if native and wanted else torch.float32)

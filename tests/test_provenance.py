@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from lrar import provenance
 from lrar.experiment import to_dict
-from lrar.provenance import DECIDING_MODULES, code_digest, decided_by, deciding_modules
+from lrar.provenance import DECIDING_MODULES, OPTIONAL_MODULES, code_digest, decided_by, deciding_modules
 from lrar.settings import PROFILES
 from lrar.studies import ROWS, STUDIES, data_of
 
@@ -38,7 +39,14 @@ def test_digest_ignores_what_is_written_for_people(edit):
 def test_digest_sees_code_of_its_module_alone(edit):
     before, after = edit("protocols"), edit("protocols", ("range(5)", "range(6)"))
     assert {name for name in before if before[name] != after[name]} == {"protocols"}
-    assert set(DECIDING_MODULES) <= set(before)
+
+
+def test_each_module_that_a_run_imports_decides_or_is_known_not_to():
+    """A part that is split off a module that decides would else change without any record growing older."""
+    harmless = {"cache", "datasets", "distributed", "experiment", "places", "provenance", "records", "weights"}
+    code = "import sys, lrar.running; print(*(name[5:].replace('.', '/') for name in sys.modules if name.startswith('lrar.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {*DECIDING_MODULES, *OPTIONAL_MODULES, *harmless}
 
 
 def test_provenance_names_code_libraries_and_machine():

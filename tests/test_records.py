@@ -142,6 +142,12 @@ def test_records_are_chosen_by_folder(tmp_path):
     assert store.records(dataset="synthetic") == []
 
 
+def test_a_record_that_was_moved_away_is_not_found(tmp_path):
+    store = Store(tmp_path)
+    store.write(record()).unlink()
+    assert store.find("0123456789abcdef") is None
+
+
 def test_lock_is_held_by_one(tmp_path, cache):
     from filelock import Timeout
 

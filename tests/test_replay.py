@@ -8,8 +8,10 @@ from made_up import make_record, write_records
 from lrar import replay
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set
+from lrar.experiment import from_dict
 from lrar.protocols import folds
 from lrar.records import Store
+from lrar.running import load_data, weights_path
 from lrar.settings import PROFILES
 
 
@@ -33,6 +35,20 @@ def test_nothing_is_run_without_the_clips(tmp_path, monkeypatch, never_runs):
     runs = replay.replay("ixmas6", profile="quick", records=tmp_path)
     assert runs.records == ()
     assert not replay.can_draw(runs)
+
+
+def test_frames_are_drawn_only_where_all_networks_behind_them_are_trained(ixmas, tmp_path):
+    """Else a build of the book would train a study."""
+    record = make_record("sr", "rgb", 0)
+    experiment = from_dict(record.experiment)
+    runs = replay.existing("ixmas6", profile="full", records=tmp_path)
+    fingerprint = load_data("ixmas6", 1).fingerprint
+    for part in (experiment, experiment.super_resolution):
+        assert not replay.can_draw(runs, record=record)
+        path = weights_path(part, fingerprint)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert replay.can_draw(runs, record=record)
 
 
 def test_missing_runs_of_the_quick_profile_are_made(tmp_path, monkeypatch):

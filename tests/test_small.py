@@ -114,8 +114,7 @@ def test_the_shipped_files_are_small_and_rest_on_records(shipped):
     assert abs(card.correct - recorded) <= 0.05 * card.clips
 
 
-def test_rounding_to_16_bits_costs_nothing(shipped):
-    """What the file says of held-out clips is what it gives, and half as many bits a number change no answer."""
+def test_the_file_gives_what_it_says_of_held_out_clips(shipped):
     model, card = shipped
     if not available(card.dataset):
         pytest.skip(f"the clips of {card.dataset} are not on this machine")

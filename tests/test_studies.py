@@ -363,10 +363,16 @@ def test_a_worker_that_is_killed_again_and_again_is_a_line(ixmas, tmp_path, monk
 
 
 def test_a_scheduler_that_goes_away_is_a_line(ixmas, tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling, "run_task", lambda *_: time.sleep(600))
+    started = tmp_path / "started"
+    monkeypatch.setattr(scheduling, "run_task", lambda *_: (started.touch(), time.sleep(600)))
     listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))[:1]
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
-    going = threading.Timer(3, cluster.close, kwargs={"timeout": 5})
+
+    def close() -> None:
+        wait_until(started.exists, seconds=300)
+        cluster.close(timeout=5)
+
+    going = threading.Thread(target=close)
     going.start()
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "2s", "distributed.comm.retry.count": 0}),

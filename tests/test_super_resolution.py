@@ -105,6 +105,31 @@ def test_training_learns_and_depends_on_its_seed_alone(one_thread):
     assert not torch.equal(other.head.weight, network.head.weight)
 
 
+def test_the_rate_is_one_cycle_up_to_what_is_asked_for(monkeypatch):
+    rates = []
+
+    class Noted(torch.optim.lr_scheduler.OneCycleLR):
+        def step(self, *given):
+            super().step(*given)
+            rates.append(self.get_last_lr()[0])
+
+    monkeypatch.setattr(torch.optim.lr_scheduler, "OneCycleLR", Noted)
+    low, high = clips()
+    small = {"window": 1, "width": 4, "blocks": 1}
+    train_super_resolution(low=low, high=high, steps=40, batch=2, learning_rate=3e-3, seed=0, **small)
+    assert max(rates) == pytest.approx(3e-3, rel=0.05) and min(rates) < 1e-6
+
+
+def test_long_clips_have_no_seam():
+    """They are restored in parts, for memory; at the ends of a part frames keep their neighbours."""
+    torch.manual_seed(0)
+    network = VideoSuperResolution(channels=1, width=4, blocks=1).eval()
+    torch.nn.init.normal_(network.tail.weight)
+    low = torch.rand(300, 1, 4, 3)
+    around = super_resolve(network, low)[250:262]
+    torch.testing.assert_close(around, super_resolve(network, low[248:264])[2:14], atol=1.01 / 255, rtol=0)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_network_beats_bicubic(name):
     """Both were trained on LR that was made without antialiasing."""

@@ -57,6 +57,17 @@ def test_verdicts(runs):
     assert [line[0][:2] for line in tables.verdicts(runs, claims=("C3",)).body] == ["C3"] * 3
 
 
+def test_sums(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrar.replay.available", lambda dataset: False)
+    write_records(tmp_path, {"plain": 6}, folds=2)
+    for fold in range(2):
+        for seed, right in enumerate((9, 12)):
+            Store(tmp_path).write(make_record("sr", "rgb", fold, seed=seed, right=right))
+    runs, line = existing("ixmas6", profile="full", records=tmp_path), {"twice": {"sr": 2, "plain": -1}}
+    assert cells(tables.sums(runs, line, of="x"), "twice", "rgb")[0] == "+100.0", "2 x 75 - 50"
+    assert cells(tables.sums(runs, line, of="x", same_seeds=False), "twice", "rgb")[0] == "+125.0", "2 x 87.5 - 50"
+
+
 def test_synthetic_numbers_support_no_claim(tmp_path):
     write_records(tmp_path, {"plain": 6, "sr": 9}, seeds=3, dataset="synthetic")
     runs = existing("synthetic", profile="full", records=tmp_path, rows=("plain", "sr"))

@@ -218,6 +218,7 @@ def test_flow_grows_with_what_is_shown_larger():
 
 @needs_weights
 def test_stored_views_go_by_all_that_decides_them(cache, monkeypatch):
+    monkeypatch.setattr(views, "computes_in_bfloat16", lambda where: True)
     stream, now = stream_of_frames(ramp(48, 64)), provenance.code_digest()
 
     def folders(stream: Stream = stream, **changes) -> set[str]:
@@ -226,6 +227,7 @@ def test_stored_views_go_by_all_that_decides_them(cache, monkeypatch):
 
     seen = [folders(), folders(replace(stream, key="of another network"))]
     seen += [folders(zoom=0.8), folders(frozen="Mixed_4e"), folders(views=3), folders(frames=4)]
+    seen.append(folders(bfloat16=not FROZEN.bfloat16))
     for module in ("draws", "views", "i3d"):
         monkeypatch.setattr(provenance, "code_digest", lambda module=module: now | {module: "another"})
         seen.append(folders())
