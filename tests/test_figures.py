@@ -8,6 +8,7 @@ import pytest
 import torch
 from made_up import make_record, write_records
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from lrar import figures
@@ -118,10 +119,24 @@ def test_strip():
     assert image.width == WIDTH * DOTS
 
 
-def test_attention_overlay():
-    maps = torch.softmax(torch.randn(4, 48), dim=1).view(4, 4, 4, 3)
-    image = figures.attention_overlay(np.zeros((16, 64, 48, 1), np.uint8), maps, alt="maps")
+def test_attention_overlay(monkeypatch):
+    """Each column shows what its title says, each row its moment."""
+    drawn, imshow = [], Axes.imshow
+    monkeypatch.setattr(Axes, "imshow", lambda axes, shown, **how: drawn.append(shown) or imshow(axes, shown, **how))
+    maps = torch.zeros(2, 4, 4, 3)
+    maps[0, :, 0, 0], maps[1, 2, 3, 2] = (
+        1 / 4,
+        1,
+    )  # the first head looks at one corner always, the second once at another
+    frames = np.arange(16, dtype=np.uint8)[:, None, None, None].repeat(64, axis=1).repeat(48, axis=2)
+    image = figures.attention_overlay(frames, maps, alt="maps")
     assert image.data.startswith(b"\x89PNG")
+    rows = [drawn[start : start + 7] for start in range(0, 28, 7)]  # a frame, and under each of three maps again
+    assert [row[0][0, 0] for row in rows] == [2, 6, 10, 14]
+    both, first, second = zip(*((row[2], row[4], row[6]) for row in rows), strict=True)
+    assert {np.unravel_index(shown.argmax(), shown.shape) for shown in first} == {(0, 0)}
+    assert [shown.max() > 0 for shown in second] == [False, False, True, False]
+    assert np.allclose(both, (np.array(first) + second) / 2)
 
 
 def test_no_figure_stays_open(runs):

@@ -114,7 +114,8 @@ def test_annotated_copy(capsys, folder, tmp_path):
     with av.open(str(out)) as container:
         stream = container.streams.video[0]
         assert (stream.codec.name, stream.average_rate, stream.pix_fmt) == ("h264", 25, "yuv420p")
-        frames = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
+        decoded = list(container.decode(stream))
+    frames = [frame.to_ndarray(format="gray") for frame in decoded]
     clip = render_clip(CLIPS[0])
     low = to_video(low_resolution(clip))
     assert len(frames) == len(clip)
@@ -125,6 +126,14 @@ def test_annotated_copy(capsys, folder, tmp_path):
     restored = frames[20][64 : 64 + 384, 320 : 320 + 288].reshape(16, 24, 12, 24)
     assert restored.std(axis=(1, 3)).mean() > 3
     assert np.abs(restored.mean(axis=(1, 3)) - low[20, ..., 0]).mean() < 6
+    # The third is the second under a veil; on the right, the bar of the answer is the dark blue one.
+    coloured = decoded[20].to_ndarray(format="rgb24").astype(int)
+    assert np.abs(coloured[64:448, 624:912] - coloured[64:448, 320:608]).mean() > 5
+    _, card = load_student("synthetic")
+    lines = [int(64 + (number + 0.25) * 384 / len(card.classes)) for number in range(len(card.classes))]
+    blue = [np.abs(coloured[line, 930] - (0x00, 0x72, 0xB2)).sum() for line in lines]
+    answer = json.loads(call(capsys, "predict", path, "--student", "synthetic", "--format", "json")[1])[0]
+    assert card.classes[int(np.argmin(blue))] == answer["label"]
 
 
 def test_a_copy_of_what_is_no_video(capsys, folder, tmp_path):

@@ -47,12 +47,3 @@ def test_dropout_is_on_pooled_features_in_training_only():
 def test_fusion_is_the_mean():
     rgb, flow = torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([[0.3, 0.7], [0.6, 0.4]])
     torch.testing.assert_close(fuse(rgb, flow), torch.tensor([[0.6, 0.4], [0.4, 0.6]]))
-
-
-def test_errors():
-    with pytest.raises(ValueError, match="no backbone"):
-        make(backbone="c3d")
-    with pytest.raises(ValueError, match="no attention variant"):
-        make(attention="global")
-    with pytest.raises(ValueError, match="7 heads do not divide a width of 192"):
-        make(attention="joint", heads=7)

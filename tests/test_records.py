@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from conftest import names_file_and_remedy
 
-from lrar import cache as kept
 from lrar.clips import DataError
 from lrar.experiment import from_dict, identity
 from lrar.records import (
@@ -111,17 +110,6 @@ def test_a_run_on_changed_clips_does_not_write_over_the_one_before(tmp_path):
     for fresh in (store, Store(tmp_path)):
         for made in (first, second):
             assert fresh.find(made.id, fingerprint=made.fingerprint) == made
-
-
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    def fails(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(kept.os, "replace", fails)
-    with pytest.raises(OSError, match="disk full"):
-        Store(tmp_path).write(record())
-    assert files_of(tmp_path) == [], "a half-written file remains"
-    assert Store(tmp_path).records() == []
 
 
 @pytest.mark.parametrize("content", [b"", b'{"id": "half', b"[]", b'{"id": "x"}', b"\xff\xfe\x00", b"3"])

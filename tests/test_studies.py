@@ -20,6 +20,7 @@ import psutil
 import pytest
 from conftest import names_file_and_remedy
 from dask.distributed import LocalCluster
+from filelock import FileLock
 
 from lrar import scheduling
 from lrar.claims import CLAIMS
@@ -232,9 +233,6 @@ def test_unknown_names(ixmas):
     with pytest.raises(DataError) as error:
         tasks("super_resolution", "ixmas6", profile=TINY, rows=("sr8",))
     assert names_file_and_remedy(error, "sr8: no row of ixmas6", "Its rows: teacher")
-    with pytest.raises(DataError) as error:
-        tasks("full", "ixmas6", profile=TINY, protocol="official")
-    assert names_file_and_remedy(error, "ixmas6: has no official splits")
 
 
 def test_a_study_runs_once_and_leaves_an_index(ixmas, tmp_path, trainings):
@@ -397,6 +395,29 @@ def wait_until(holds: Callable[[], bool], *, seconds: float) -> None:
     while not holds():
         assert time.time() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def test_workers_put_off_what_another_process_is_at(ixmas, tmp_path):
+    listed = tasks("full", "ixmas6", profile=TINY, rows=("plain",))
+    names = [Store(tmp_path).lock(identity(task.experiment)).lock_file for task in listed[:2]]
+    held = [FileLock(name, thread_local=False) for name in names]  # as that process would hold them
+    for lock in held:
+        lock.acquire()
+
+    def release() -> None:
+        for lock in held:
+            lock.release()
+
+    late = threading.Timer(300, release)  # lest a fault hang
+    late.start()
+    done = []
+    for task, record in run_study(listed, root=tmp_path, workers=2):
+        assert record.id == identity(task.experiment)
+        done.append(task)
+        if len(done) == 2:
+            release()
+    late.cancel()
+    assert set(done[:2]) == set(listed[2:]) and set(done) == set(listed)
 
 
 def test_sudden_death_loses_the_runs_in_flight_and_nothing_else(ixmas, tmp_path, trainings):
