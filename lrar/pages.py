@@ -49,7 +49,7 @@ ONE_MORE = {
 # The same where HMDB alone has the rows.
 ONE_MORE_ON_HMDB = {
     "large_teacher": ("teacher", "large_teacher"),
-    "larger_differences": ("large_plain", "large_sr", "large_all", "large_full"),
+    "larger_differences": ("large_plain", "large_sr", "large_all", "large_full", "large_teacher"),
     "larger_beyond_sr": ("large_sr", "large_all", "large_full"),
     "larger_attending": ("large_all", "large_full"),
     "sr8": ("sr", "sr8"),
