@@ -73,6 +73,7 @@ SIZE = {
     "what our SR adds to plain": {"large_sr": 1, "large_plain": -1, "sr": -1, "plain": 1},
     "what the full system adds to our SR": {"large_full": 1, "large_sr": -1, "full": -1, "sr": 1},
     "what the full system adds to plain": {"large_full": 1, "large_plain": -1, "full": -1, "plain": 1},
+    "how far the teacher is above plain": {"large_teacher": 1, "large_plain": -1, "teacher": -1, "plain": 1},
 }
 TWICE = "Twice the rows and frames minus once"
 STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
