@@ -55,8 +55,8 @@ def write_runs_page(runs: Runs, *, root: Path, folder: Path, others: Iterable[Ru
     Returns:
         the page.
     """
-    listed = dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows)
-    rows = [*(row for row in listed if row in runs.rows), *networks_of(runs.rows)]
+    in_tables = dict.fromkeys(row for its_rows in TABLES.values() for row in its_rows)
+    rows = [*(row for row in in_tables if row in runs.rows), *networks_of(runs.rows)]
     sections = [(runs, row) for row in rows]
     sections += [(other, row) for other in others for row in rows if other.of(row)]
     listed = [record for its_runs, row in sections for record in its_runs.of(row)]

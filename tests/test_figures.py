@@ -124,10 +124,8 @@ def test_attention_overlay(monkeypatch):
     drawn, imshow = [], Axes.imshow
     monkeypatch.setattr(Axes, "imshow", lambda axes, shown, **how: drawn.append(shown) or imshow(axes, shown, **how))
     maps = torch.zeros(2, 4, 4, 3)
-    maps[0, :, 0, 0], maps[1, 2, 3, 2] = (
-        1 / 4,
-        1,
-    )  # the first head looks at one corner always, the second once at another
+    maps[0, :, 0, 0] = 1 / 4  # the first head looks at one corner always
+    maps[1, 2, 3, 2] = 1  # the second once at another
     frames = np.arange(16, dtype=np.uint8)[:, None, None, None].repeat(64, axis=1).repeat(48, axis=2)
     image = figures.attention_overlay(frames, maps, alt="maps")
     assert image.data.startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pydata_sphinx_theme
 import pytest
 
-from lrar.lighter import ICONS, keep_used_icons, without_unused_mathjax
+from lrar.lighter import ENTRY, ICONS, keep_used_icons, without_unused_mathjax
 
 SCRIPT = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static" / "scripts" / ICONS.name
 
@@ -26,6 +26,7 @@ def html(tmp_path) -> Path:
 def test_most_of_the_script_goes(html):
     before = (html / ICONS).stat().st_size
     keep_used_icons(html)
+    assert 3 <= len(ENTRY.findall((html / ICONS).read_text())) < 10
     assert (html / ICONS).stat().st_size < before / 10
 
 
@@ -59,9 +60,8 @@ def test_mathjax_stays_where_formulas_are(tmp_path):
     formula.write_text(f'{scripts}<span class="math notranslate">\\(x\\)</span>')
     words.write_text(f'{scripts}<section class="tex2jax_ignore mathjax_ignore">words</section>')
     before = formula.read_text()
-    without_unused_mathjax(tmp_path)
-    assert formula.read_text() == before
-    assert (
-        words.read_text().split()
-        == '<script src="other.js"></script><section class="tex2jax_ignore mathjax_ignore">words</section>'.split()
-    )
+    left = '<script src="other.js"></script><section class="tex2jax_ignore mathjax_ignore">words</section>'
+    for _ in range(2):  # done again, it changes nothing
+        without_unused_mathjax(tmp_path)
+        assert formula.read_text() == before
+        assert words.read_text().split() == left.split()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import names_file_and_remedy
 
+from lrar import cache as kept
 from lrar.clips import DataError
 from lrar.experiment import from_dict, identity
 from lrar.records import (
@@ -128,6 +129,17 @@ def test_records_are_chosen_by_folder(tmp_path):
     store.write(record("b" * 16, study="attention", row="joint"))
     assert [it.id[0] for it in store.records()] == ["b", "a"]
     assert store.records(dataset="synthetic") == []
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(kept.os, "replace", fails)
+    with pytest.raises(OSError, match="disk full"):
+        Store(tmp_path).write(record())
+    assert files_of(tmp_path) == [], "a half-written file remains"
+    assert Store(tmp_path).records() == []
 
 
 def test_a_record_that_was_moved_away_is_not_found(tmp_path):

@@ -367,8 +367,10 @@ def test_a_scheduler_that_goes_away_is_a_line(ixmas, tmp_path, monkeypatch):
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
 
     def close() -> None:
-        wait_until(started.exists, seconds=300)
-        cluster.close(timeout=5)
+        try:
+            wait_until(started.exists, seconds=300)
+        finally:  # else a fault would hang
+            cluster.close(timeout=5)
 
     going = threading.Thread(target=close)
     going.start()
@@ -411,12 +413,15 @@ def test_workers_put_off_what_another_process_is_at(ixmas, tmp_path):
     late = threading.Timer(300, release)  # lest a fault hang
     late.start()
     done = []
-    for task, record in run_study(listed, root=tmp_path, workers=2):
-        assert record.id == identity(task.experiment)
-        done.append(task)
-        if len(done) == 2:
-            release()
-    late.cancel()
+    try:
+        for task, record in run_study(listed, root=tmp_path, workers=2):
+            assert record.id == identity(task.experiment)
+            done.append(task)
+            if len(done) == 2:
+                release()
+    finally:
+        late.cancel()
+        release()
     assert set(done[:2]) == set(listed[2:]) and set(done) == set(listed)
 
 
