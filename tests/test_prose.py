@@ -185,14 +185,33 @@ def test_what_super_resolution_adds_at_the_larger_size(says, hmdb):
     assert [found[f"split {number} alone"] for number in (1, 2, 3)] == ["supported", "inconclusive", "inconclusive"]
     assert found["all of it"] == found["without split 1"] == "inconclusive"
     assert says(
-        "c4", "**the three losses alone gain over our SR, by the interval, and attention on top of them loses**"
+        "c4", "the interval of the three losses over our SR lies above 0, and that of attention on top of them below 0."
     )
+    assert says("c4", "at the smaller size our SR's own seeds lie farther apart than that")
+    assert says("c4", "what the three losses gain over it in RGB at seed 0 does not hold with three seeds")
     assert says("c2", "on two splits, one seed, RGB alone, gain over our SR of that size, by the interval")
     assert says("c3", "attention on top of the three losses loses, by the interval: two splits, one seed, RGB alone")
     gain = tables.comparisons(hmdb, baseline="large_sr", rows=("large_all",))["large_all", "rgb"]
     loss = tables.comparisons(hmdb, baseline="large_all", rows=("large_full",))["large_full", "rgb"]
     assert gain.low > 0 > loss.high and gain.folds == loss.folds == 2
+    apart, *_ = max(sensitivity.pairs_of_seeds(hmdb.records, row="sr", stream="rgb"))
+    assert apart > max(gain.difference, -loss.difference)
+    found = looks(hmdb, 2, "rgb")
+    assert (found["seed 0 alone"], found["as it is judged"]) == ("supported", "inconclusive")
     assert {record.fold for record in hmdb.of("large_all")} == {1, 2}
+
+
+def test_how_long_the_larger_runs_take(says, hmdb):
+    assert says(
+        "rerun", "like those of `large_teacher` in `full`, take six to ten times as long as those of the smaller size"
+    )
+
+    def seconds(row: str, stream: str) -> float:
+        return float(np.median([record.train_seconds for record in hmdb.of(row, stream=stream)]))
+
+    larger = {(record.row, record.stream) for record in hmdb.records if record.row.startswith("large_")}
+    times = [seconds(row, stream) / seconds(row.removeprefix("large_"), stream) for row, stream in larger]
+    assert len(times) == 6 and min(times) >= 6 and max(times) <= 10
 
 
 def test_films_that_training_saw(says, hmdb):
