@@ -34,6 +34,8 @@ ROW_NAMES = {
     "large_sr": "our SR, twice the rows and frames",
     "large_all": "all three losses, twice the rows and frames",
     "large_full": "full system, twice the rows and frames",
+    "whole_plain": "plain, whole network trained",
+    "whole_sr": "our SR, whole network trained",
     "own": "our SR network",
     "own8": "our SR network, x8",
 }

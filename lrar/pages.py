@@ -52,6 +52,7 @@ ONE_MORE_ON_HMDB = {
     "larger_differences": ("large_plain", "large_sr", "large_all", "large_full", "large_teacher"),
     "larger_beyond_sr": ("large_sr", "large_all", "large_full"),
     "larger_attending": ("large_all", "large_full"),
+    "whole_differences": ("whole_plain", "whole_sr"),
     "sr8": ("sr", "sr8"),
     "heads": ("joint", "heads1", "heads2", "heads8"),
     "transfer_place": ("attention_transfer", "attention_transfer25"),  # at the weight of its authors
@@ -76,6 +77,10 @@ SIZE = {
     "how far the teacher is above plain": {"large_teacher": 1, "large_plain": -1, "teacher": -1, "plain": 1},
 }
 TWICE = "Twice the rows and frames minus once"
+THAWED = {
+    **{ROW_NAMES[row]: {f"whole_{row}": 1, row: -1} for row in ("plain", "sr")},
+    "what our SR adds to plain": {"whole_sr": 1, "whole_plain": -1, "sr": -1, "plain": 1},
+}
 STUDY_OF = {"C1": "super_resolution", "C2": "distillation", "C3": "attention", "C4": "full"}
 
 
@@ -126,6 +131,10 @@ def write_fragments(records: Path = BOOK / "records", out: Path = BOOK / "genera
         ),
         "hmdb_larger_gain.md": fragment(tables.sums(hmdb, SIZE, of=TWICE), HMDB),
         "hmdb_larger_gain_seeds.md": fragment(tables.sums(hmdb, SIZE, of=TWICE, same_seeds=False), HMDB),
+        "hmdb_whole_accuracy.md": fragment(tables.accuracy(hmdb, rows=TABLES["whole"]), HMDB),
+        "hmdb_whole_gain.md": fragment(
+            tables.sums(hmdb, THAWED, of="The whole network trained minus its upper blocks alone"), HMDB
+        ),
         "hmdb_claims.png": figures.claim_differences(hmdb),
         **{
             f"hmdb_{name}.md": fragment(tables.differences(hmdb, baseline=baseline, rows=rows), HMDB)

@@ -8,7 +8,7 @@ from lrar import views
 from lrar.claims import HEADLINE
 from lrar.clips import DataError
 from lrar.datasets import load_clip_set, one_name
-from lrar.experiment import Data, Distillation, Experiment, SuperResolution
+from lrar.experiment import Data, Distillation, Experiment, Recipe, SuperResolution
 from lrar.protocols import folds
 from lrar.settings import Profile, setting
 from lrar.streams import PUBLISHED, SCALE
@@ -108,6 +108,22 @@ def larger(base: RowMaker) -> RowMaker:
     return lambda data, stream, profile: grown(base(data, stream, profile))
 
 
+def whole(base: RowMaker) -> RowMaker:
+    """A row of which every block is trained, on frames drawn anew in each epoch; the others train the upper blocks alone.
+
+    At half the rate of the others, at which whole networks had been tried on the inner split.
+    """
+
+    def make(data: Data, stream: str, profile: Profile) -> Experiment:
+        its = base(data, stream, profile)
+        # Stored views, and parts of a picture that they show, are there only where blocks are frozen.
+        thawed = {"frozen": None, "views": None, "zoom": None, "shift": Recipe().shift}
+        recipe = dataclasses.replace(its.recipe, learning_rate=its.recipe.learning_rate / 2, **thawed)
+        return dataclasses.replace(its, recipe=recipe)
+
+    return make
+
+
 def with_pixels(enlarge: int) -> RowMaker:
     """The plain student on LR of other sizes, enlarged to what the rows at 12x16 are enlarged to."""
 
@@ -151,12 +167,14 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "large_sr": larger(student("sr")),
         "large_all": larger(changed(student("sr"), distillation=DISTILLATIONS["all"])),
     },
+    "whole": {f"whole_{row}": whole(student(source)) for row, source in (("plain", "bicubic"), ("sr", "sr"))},
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
 EXTRA = (
     "large_teacher",
     *STUDIES["larger"],
+    *STUDIES["whole"],
     "sr8",
     "attention_transfer25",
     "all_transfer25",
@@ -189,6 +207,7 @@ TABLES = {
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
     "larger": ("large_plain", "large_sr", "large_all", "large_full", "large_teacher"),
+    "whole": tuple(STUDIES["whole"]),
 }
 
 
@@ -198,8 +217,8 @@ def seeds_of(row: str, profile: Profile) -> int:
 
 
 def streams_of(row: str) -> tuple[str, ...]:
-    """The streams that a row has. Of the larger students RGB alone: each costs as much as six to nine others."""
-    return STREAMS[:1] if row in STUDIES["larger"] else STREAMS
+    """The streams that a row has. Where a run costs as much as five or more others, RGB alone."""
+    return STREAMS[:1] if row in (*STUDIES["larger"], *STUDIES["whole"]) else STREAMS
 
 
 def rows_of(dataset: str) -> tuple[str, ...]:

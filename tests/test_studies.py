@@ -109,7 +109,7 @@ def networks(listed) -> set[str]:
     return {identity(task.experiment.super_resolution) for task in listed if task.experiment.super_resolution}
 
 
-@pytest.mark.parametrize("study", [*(study for study in STUDIES if study != "larger"), "all"])
+@pytest.mark.parametrize("study", [*(study for study in STUDIES if study not in ("larger", "whole")), "all"])
 def test_every_task_is_listed_once(ixmas, study):
     listed = tasks(study, "ixmas6", profile=TINY)
     rows = [row for row in rows_of("ixmas6") if study in ("all", ROWS[row]) and has_weights(row)]
@@ -138,9 +138,10 @@ def test_first_seeds_come_first_and_ablations_have_fewer(ixmas):
     assert len(networks(listed)) == 3
 
 
-def test_the_larger_students_have_rgb_alone():
-    assert {row for row in ROWS if streams_of(row) != STREAMS} == set(STUDIES["larger"])
-    assert {streams_of(row) for row in STUDIES["larger"]} == {("rgb",)}
+def test_rows_that_cost_much_have_rgb_alone():
+    costly = {*STUDIES["larger"], *STUDIES["whole"]}
+    assert {row for row in ROWS if streams_of(row) != STREAMS} == costly
+    assert {streams_of(row) for row in costly} == {("rgb",)}
 
 
 def test_rows_of_a_study(ixmas):
@@ -177,6 +178,7 @@ def test_hmdb_has_the_setting_of_the_paper():
     assert set(made) == set(ROWS)
     assert {experiment.backbone for experiment in made.values()} == {"i3d"}
     large = {row: made.pop(row) for row in ("large_teacher", *STUDIES["larger"])}
+    whole = {row: made.pop(row) for row in STUDIES["whole"]}
     assert {experiment.recipe for experiment in made.values()} == {setting("hmdb21").recipe}
     assert {(its.recipe.rows, its.recipe.frames) for its in large.values()} == {(224, 32)}
     assert large["large_full"].teacher == large["large_teacher"]
@@ -184,6 +186,9 @@ def test_hmdb_has_the_setting_of_the_paper():
         base = made[row.removeprefix("large_")]
         assert its.rows == (224 if row == "large_teacher" else None)
         assert dataclasses.replace(its, rows=base.rows, recipe=base.recipe, teacher=base.teacher) == base
+    for row, its in whole.items():
+        assert dataclasses.replace(its, recipe=setting("hmdb21").recipe) == made[row.removeprefix("whole_")]
+        assert its.recipe == Recipe(epochs=10, learning_rate=5e-4), "no block is frozen; frames are shifted by 4 px at most"
     assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
     for row in ("attention_transfer", "all"):
@@ -218,7 +223,7 @@ def test_unknown_names(ixmas):
     for arguments, parts in (
         (
             ("width", "ixmas6"),
-            ("width: no such study", "full, super_resolution, distillation, attention, pixels, larger, all"),
+            ("width: no such study", "full, super_resolution, distillation, attention, pixels, larger, whole, all"),
         ),
         (("full", "ucf101"), ("ucf101: no such data set", "ixmas6")),
         (("larger", "ixmas6"), ("larger: ixmas6 has none of its rows", "Its rows: teacher")),
