@@ -334,15 +334,30 @@ def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
 
 
 def test_what_the_weight_of_its_authors_gives(says, hmdb):
-    assert says("c2", "one seed each, in RGB; their flow was not run. **No gain by that weight was seen**")
+    assert says("c2", "one seed each; their flow has splits 1 and 2 alone. **No gain by that weight was seen, and flow loses by it**")
     for name in ("transfer_place", "all_transfer_place"):
         baseline, row = ONE_MORE_ON_HMDB[name]
-        found = tables.comparisons(hmdb, baseline=baseline, rows=(row,))
-        assert [(stream, its.folds, its.seeds) for (_, stream), its in found.items()] == [("rgb", hmdb.folds, 1)]
-        assert found[row, "rgb"].low < 0 < found[row, "rgb"].high and found[row, "rgb"].difference < 0
-    assert says("c2", "on one split they were run in float32")
-    rows = ("attention_transfer25", "all_transfer25")
-    assert [its.fold for row in rows for its in hmdb.of(row) if not its.provenance.get("bfloat16", True)] == [2, 2]
+        found = {
+            stream: its for (_, stream), its in tables.comparisons(hmdb, baseline=baseline, rows=(row,)).items()
+        }
+        assert {stream: (its.folds, its.seeds) for stream, its in found.items()} == {
+            "rgb": (hmdb.folds, 1),
+            "flow": (2, 1),
+            "both": (2, 1),
+        }
+        assert found["flow"].high < -5
+        for stream in ("rgb", "both"):
+            assert found[stream].low < 0 < found[stream].high and found[stream].difference < 0
+        assert {its.fold for its in hmdb.of(row, stream="flow")} == {0, 1}
+    assert says("c2", "On both streams little of that is left, and the intervals there contain 0.")
+    assert says("c2", "All runs of their flow, and those of RGB on split 3, were made in float32")
+    in_float32 = {
+        (its.fold, its.stream)
+        for row in ("attention_transfer25", "all_transfer25")
+        for its in hmdb.of(row)
+        if not its.provenance.get("bfloat16", True)
+    }
+    assert in_float32 == {(2, "rgb"), (0, "flow"), (1, "flow")}
 
 
 def test_weight_of_attention_transfer(says):
