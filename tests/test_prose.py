@@ -334,12 +334,13 @@ def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
 
 
 def test_what_the_weight_of_its_authors_gives(says, hmdb):
-    assert says("c2", "one seed each; their flow has splits 1 and 2 alone. **No gain by that weight was seen, and flow loses by it**")
+    assert says(
+        "c2",
+        "one seed each; their flow has splits 1 and 2 alone. **No gain by that weight was seen, and flow loses by it**",
+    )
     for name in ("transfer_place", "all_transfer_place"):
         baseline, row = ONE_MORE_ON_HMDB[name]
-        found = {
-            stream: its for (_, stream), its in tables.comparisons(hmdb, baseline=baseline, rows=(row,)).items()
-        }
+        found = {stream: its for (_, stream), its in tables.comparisons(hmdb, baseline=baseline, rows=(row,)).items()}
         assert {stream: (its.folds, its.seeds) for stream, its in found.items()} == {
             "rgb": (hmdb.folds, 1),
             "flow": (2, 1),
@@ -358,6 +359,13 @@ def test_what_the_weight_of_its_authors_gives(says, hmdb):
         if not its.provenance.get("bfloat16", True)
     }
     assert in_float32 == {(2, "rgb"), (0, "flow"), (1, "flow")}
+    assert says(
+        "c2", "the students answer with two or three classes more often than with all others, and are sure of none"
+    )
+    for its in (its for row in ("attention_transfer25", "all_transfer25") for its in hmdb.of(row, stream="flow")):
+        answers = np.bincount(np.argmax(its.probabilities, axis=1))
+        assert np.sort(answers)[-3:].sum() > answers.sum() / 2
+        assert np.max(its.probabilities, axis=1).mean() < 0.15
 
 
 def test_weight_of_attention_transfer(says):

@@ -188,7 +188,9 @@ def test_hmdb_has_the_setting_of_the_paper():
         assert dataclasses.replace(its, rows=base.rows, recipe=base.recipe, teacher=base.teacher) == base
     for row, its in whole.items():
         assert dataclasses.replace(its, recipe=setting("hmdb21").recipe) == made[row.removeprefix("whole_")]
-        assert its.recipe == Recipe(epochs=10, learning_rate=5e-4), "no block is frozen; frames are shifted by 4 px at most"
+        assert its.recipe == Recipe(epochs=10, learning_rate=5e-4), (
+            "no block is frozen; frames are shifted by 4 px at most"
+        )
     assert [made[row].super_resolution.scale for row in ("sr", "sr8")] == [None, 8]
     assert [made[row].heads for row in ("heads1", "heads2", "joint", "heads8")] == [1, 2, 4, 8]
     for row in ("attention_transfer", "all"):
