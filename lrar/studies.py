@@ -170,18 +170,10 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
     "whole": {f"whole_{row}": whole(student(source)) for row, source in (("plain", "bicubic"), ("sr", "sr"))},
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
+# Students whose runs cost as much as five or more others.
+COSTLY = (*STUDIES["larger"], *STUDIES["whole"])
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = (
-    "large_teacher",
-    *STUDIES["larger"],
-    *STUDIES["whole"],
-    "sr8",
-    "attention_transfer25",
-    "all_transfer25",
-    "heads1",
-    "heads2",
-    "heads8",
-)
+EXTRA = ("large_teacher", *COSTLY, "sr8", "attention_transfer25", "all_transfer25", "heads1", "heads2", "heads8")
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
@@ -217,8 +209,8 @@ def seeds_of(row: str, profile: Profile) -> int:
 
 
 def streams_of(row: str) -> tuple[str, ...]:
-    """The streams that a row has. Where a run costs as much as five or more others, RGB alone."""
-    return STREAMS[:1] if row in (*STUDIES["larger"], *STUDIES["whole"]) else STREAMS
+    """The streams that a row has: of costly students RGB alone."""
+    return STREAMS[:1] if row in COSTLY else STREAMS
 
 
 def rows_of(dataset: str) -> tuple[str, ...]:
