@@ -334,24 +334,19 @@ def test_what_perfect_super_resolution_would_win(says, ixmas, hmdb):
 
 
 def test_what_the_weight_of_its_authors_gives(says, hmdb):
-    assert says(
-        "c2",
-        "one seed each; their flow has splits 1 and 2 alone. **No gain by that weight was seen, and flow loses by it**",
-    )
+    assert says("c2", "one seed each. **No gain by that weight was seen, and flow loses by it**")
     for name in ("transfer_place", "all_transfer_place"):
         baseline, row = ONE_MORE_ON_HMDB[name]
         found = {stream: its for (_, stream), its in tables.comparisons(hmdb, baseline=baseline, rows=(row,)).items()}
-        assert {stream: (its.folds, its.seeds) for stream, its in found.items()} == {
-            "rgb": (hmdb.folds, 1),
-            "flow": (2, 1),
-            "both": (2, 1),
-        }
+        assert {(its.folds, its.seeds) for its in found.values()} == {(hmdb.folds, 1)}
         assert found["flow"].high < -5
         for stream in ("rgb", "both"):
             assert found[stream].low < 0 < found[stream].high and found[stream].difference < 0
-        assert {its.fold for its in hmdb.of(row, stream="flow")} == {0, 1}
+        third = [its for its in hmdb.records if its.fold == 2]
+        alone = statistics.compare(third, row=row, baseline=baseline, stream="flow")
+        assert alone.high < 0 and alone.folds == 1
     assert says("c2", "On both streams little of that is left, and the intervals there contain 0.")
-    assert says("c2", "All runs of their flow, and those of RGB on split 3, were made in float32")
+    assert says("c2", "Their flow on splits 1 and 2, and their RGB on split 3, were made in float32")
     in_float32 = {
         (its.fold, its.stream)
         for row in ("attention_transfer25", "all_transfer25")
@@ -360,7 +355,11 @@ def test_what_the_weight_of_its_authors_gives(says, hmdb):
     }
     assert in_float32 == {(2, "rgb"), (0, "flow"), (1, "flow")}
     assert says(
-        "c2", "the students answer with two or three classes more often than with all others, and are sure of none"
+        "c2", "made in bfloat16 as the rows beside them, if on another make of processor, both lose, by intervals"
+    )
+    assert says(
+        "c2",
+        "the students of flow answer with two or three classes more often than with all others, and are sure of none",
     )
     for its in (its for row in ("attention_transfer25", "all_transfer25") for its in hmdb.of(row, stream="flow")):
         answers = np.bincount(np.argmax(its.probabilities, axis=1))
