@@ -18,6 +18,7 @@ from lrar.bootstrap import bootstrap_interval
 from lrar.claims import CLAIMS
 from lrar.i3d import I3D
 from lrar.measured import shared_sources
+from lrar.names import ROW_NAMES
 from lrar.outcomes import RESTORED, other_makes
 from lrar.pages import DATASET, HMDB, ONE_MORE, ONE_MORE_ON_HMDB, PARTS, SIZE, THAWED, TWO_PROTOCOLS
 from lrar.places import BOOK
@@ -342,9 +343,7 @@ def test_what_the_weight_of_its_authors_gives(says, hmdb):
         assert found["flow"].high < -5
         for stream in ("rgb", "both"):
             assert found[stream].low < 0 < found[stream].high and found[stream].difference < 0
-        third = [its for its in hmdb.records if its.fold == 2]
-        alone = statistics.compare(third, row=row, baseline=baseline, stream="flow")
-        assert alone.high < 0 and alone.folds == 1
+        assert looked_at(hmdb, row, baseline, "flow")["split 3 alone"] == "contradicted"
     assert says("c2", "On both streams little of that is left, and the intervals there contain 0.")
     assert says("c2", "Their flow on splits 1 and 2, and their RGB on split 3, were made in float32")
     in_float32 = {
@@ -384,6 +383,19 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     for weights in THAWED.values():
         low, high = summed(hmdb, weights, "rgb")
         assert low < 0 < high and high - low > 8
+    assert says(
+        "c1", "no other seed is lower on this split, and against the mean of three both rows lie a little below"
+    )
+    assert says("c1", "the loss in training ends higher than behind frozen blocks")
+    for row in ("plain", "sr"):
+        (thawed,) = (its for its in whole if its.row == f"whole_{row}")
+        by_seed = {its.seed: its for its in frozen if its.row == row}
+        right = {seed: np.mean(np.argmax(its.probabilities, axis=1) == its.labels) for seed, its in by_seed.items()}
+        assert len(right) == 3 and right[0] == min(right.values())
+        below = statistics.weighted(hmdb.records, weights=THAWED[ROW_NAMES[row]], stream="rgb", same_seeds=False)
+        low, high = summed(hmdb, THAWED[ROW_NAMES[row]], "rgb", same_seeds=False)
+        assert np.mean(below.values) < 0 and low < 0 < high
+        assert thawed.losses[-1] > max(its.losses[-1] for its in by_seed.values())
 
 
 def test_weight_of_attention_transfer(says):
