@@ -35,12 +35,13 @@ $(VENV)/.made: pyproject.toml environment.yml
 book: $(VENV)/.made
 	@$(BIN)/lrar book
 
-# One pytest for the unit tests, the notebooks (nbval, strict) and the book, so that the last line counts all of them.
+# One pytest for the unit tests, the notebooks (nbval, strict) and the book, so that the last line counts all of them: one of
+# its two processes builds the book, which takes longest, the other goes through the rest meanwhile.
 # Progress bars are switched off: nbval would take them for output.
 test: $(VENV)/.made
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks
+	@TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks
 
 notebooks: $(VENV)/.made
 	@$(BIN)/python -c 'from lrar.book import refresh_notebooks; refresh_notebooks()'

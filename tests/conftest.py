@@ -20,6 +20,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from lrar import provenance, vouching
 from lrar.clips import Clip, ClipSet
@@ -31,14 +32,19 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 ACTIONS = {"walk": 7, "wave": 8, "punch": 9}  # with the numbers of the IXMAS release
 ACTORS = ("alba", "amel", "andreas")
 FRAMES, ROWS, COLUMNS = 10, 32, 24
+SEVERAL = "PYTEST_XDIST_WORKER" in os.environ  # this process is one of several that share the tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is quick comes first: unit tests, then the notebooks, then the book."""
+    """What is quick comes first: unit tests, then the notebooks, then the book.
+
+    Of several processes, one builds the book from the start.
+    """
 
     def order(item: pytest.Item) -> int:
-        path = Path(item.path)
-        return 2 if path.name.startswith("test_book") else 1 if path.suffix == ".ipynb" else 0
+        if item.path.name == "test_book.py" and SEVERAL:
+            return -1
+        return 2 if item.path.name.startswith("test_book") else 1 if item.path.suffix == ".ipynb" else 0
 
     items.sort(key=order)
 
@@ -247,14 +253,19 @@ def browser(launch):
 
 
 @pytest.fixture(scope="session")
-def html() -> Path:
-    """The built book; its synthetic chapters train, whatever an earlier build has left."""
+def html(tmp_path_factory) -> Path:
+    """The built book; its synthetic chapters train, whatever an earlier build has left. Several processes share it."""
     if chosen := os.environ.get("LRAR_BOOK"):
         assert (Path(chosen) / "index.html").is_file(), f"LRAR_BOOK: {chosen} holds no built book"
         return Path(chosen)
     from lrar.book import build_book
 
-    return build_book(fresh=True).parent
+    own = tmp_path_factory.getbasetemp()
+    built = (own.parent if SEVERAL else own) / "built"
+    with FileLock(f"{built}.lock"):
+        if not built.exists():
+            built.write_text(str(build_book(fresh=True).parent))
+    return Path(built.read_text())
 
 
 @contextlib.contextmanager
