@@ -63,7 +63,10 @@ LOOKED_AT = {
     "attending_looks": ("joint", "full"),  # distillation where the student pools as its teacher does
     "beyond_sr_looks": ("sr", "full"),  # what distillation and attention add to super resolution
 }
-LOOKED_AT_ON_HMDB = {"larger_beyond_sr_looks": ("large_sr", "large_full")}
+LOOKED_AT_ON_HMDB = {
+    "larger_beyond_sr_looks": ("large_sr", "large_full"),
+    "larger_attending_looks": ("large_all", "large_full"),
+}
 # Rows added up, each with its weight: what differences say of one another.
 PARTS = {"what our SR adds to plain, minus what the full system adds to our SR": {"sr": 2, "plain": -1, "full": -1}}
 BELOW_RESTORED = {
