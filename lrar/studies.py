@@ -67,7 +67,7 @@ def student(source: str, *, attention: str = "mean", scale: int | None = None) -
     return make
 
 
-# The whole network on HR.
+# The network of the full system, on HR.
 teacher = student("hr", attention="joint")
 
 
@@ -167,13 +167,26 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "large_sr": larger(student("sr")),
         "large_all": larger(changed(student("sr"), distillation=DISTILLATIONS["all"])),
     },
-    "whole": {f"whole_{row}": whole(student(source)) for row, source in (("plain", "bicubic"), ("sr", "sr"))},
+    "whole": {
+        **{f"whole_{row}": whole(student(source)) for row, source in (("plain", "bicubic"), ("sr", "sr"))},
+        "whole_teacher": whole(teacher),
+    },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Students whose runs cost as much as five or more others.
-COSTLY = (*STUDIES["larger"], *STUDIES["whole"])
+COSTLY = (*STUDIES["larger"], "whole_plain", "whole_sr")
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = ("large_teacher", *COSTLY, "sr8", "attention_transfer25", "all_transfer25", "heads1", "heads2", "heads8")
+EXTRA = (
+    "large_teacher",
+    "whole_teacher",
+    *COSTLY,
+    "sr8",
+    "attention_transfer25",
+    "all_transfer25",
+    "heads1",
+    "heads2",
+    "heads8",
+)
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
