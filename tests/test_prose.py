@@ -307,6 +307,46 @@ def test_what_the_larger_teacher_reaches(says, hmdb):
     assert all(its.difference > systems["full", stream].difference for (_, stream), its in found.items())
 
 
+def test_what_a_teacher_gains_whose_every_block_is_trained(says, hmdb):
+    changed = THAWED[ROW_NAMES["teacher"]]
+    assert says("protocol", "Training every block brings RGB less than the size does")
+    found = tables.comparisons(hmdb, baseline="whole_teacher", rows=("large_teacher",))
+    assert found["large_teacher", "rgb"].low > 0 and found["large_teacher", "rgb"].folds == hmdb.folds
+    assert says(
+        "protocol", "by the interval it gains at the seed that both teachers have, which is the weakest of ours in RGB"
+    )
+    assert says(
+        "c1",
+        "In RGB and in both streams it gains at that seed, the weakest of its three in RGB, and against their mean the interval contains 0.",
+    )
+    by_seed = {
+        seed: np.mean([its.accuracy for its in hmdb.of("teacher", stream="rgb") if its.seed == seed])
+        for seed in range(3)
+    }
+    assert min(by_seed, key=by_seed.get) == 0
+    assert says("protocol", "So it is with both streams, where that interval only just reaches 0")
+    for stream, reaches in {"rgb": -2, "both": -0.1}.items():
+        low, high = summed(hmdb, changed, stream, same_seeds=False)
+        assert reaches < low <= 0 < high and summed(hmdb, changed, stream)[0] > 0
+    assert says("protocol", "Flow gains by a wide margin against either.")
+    assert says("c4", "it helps the teacher, in flow above all")
+    assert all(summed(hmdb, changed, "flow", same_seeds=same_seeds)[0] > 5 for same_seeds in (True, False))
+    gains = tables.comparisons(hmdb, baseline="teacher", rows=("whole_teacher", "large_teacher"))
+    assert gains["whole_teacher", "flow"].low > max(
+        gains["whole_teacher", other].difference for other in ("rgb", "both")
+    )
+    assert says(
+        "protocol", "the teacher's flow on HR gains about as much as from twice the rows and frames** (the table above)"
+    )
+    assert abs(gains["whole_teacher", "flow"].difference - gains["large_teacher", "flow"].difference) < 2
+    assert found["large_teacher", "flow"].low < 0 < found["large_teacher", "flow"].high
+    assert says("c1", "It is weak on HR frames too, far weaker than with every block trained")
+    assert says("c2", "A teacher whose every block is trained is far better in flow; it taught nobody")
+    assert gains["whole_teacher", "flow"].low > 5
+    assert says("protocol", "Students on low resolution have such rows in RGB alone")
+    assert {its.stream for row in ("whole_plain", "whole_sr") for its in hmdb.of(row)} == {"rgb"}
+
+
 def test_direction_of_c1(says, hmdb):
     assert says("c1", "Its direction is the same in every line for both streams and for RGB alone.")
     shared = shared_sources(COMMITTED, hmdb)
