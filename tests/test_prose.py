@@ -342,6 +342,9 @@ def test_what_a_teacher_gains_whose_every_block_is_trained(says, hmdb):
     assert found["large_teacher", "flow"].low < 0 < found["large_teacher", "flow"].high
     assert says("c1", "It is weak on HR frames too, far weaker than with every block trained")
     assert says("c2", "A teacher whose every block is trained is far better in flow; it taught nobody")
+    for page in ("index", "readme"):
+        assert says(page, "The flow stream of HMDB-21 is weak by our choice: its frozen blocks are those of RGB.")
+        assert says(page, "Where every block is trained, flow on HR is far better")
     assert gains["whole_teacher", "flow"].low > 5
     assert says("protocol", "Students on low resolution have such rows in RGB alone")
     assert {its.stream for row in ("whole_plain", "whole_sr") for its in hmdb.of(row)} == {"rgb"}
@@ -426,6 +429,8 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     )
     gain = tables.comparisons(hmdb, baseline="whole_plain", rows=("whole_sr",))["whole_sr", "rgb"]
     assert gain.low > 0 and (gain.folds, gain.seeds) == (hmdb.folds, 1)
+    assert says("index", "and in RGB (one seed) our SR gains over the plain student too")
+    assert says("readme", "and in RGB (one seed) super resolution helps the student too")
     assert says(
         "c1",
         "That interval lies above 0 without split 1 as well, and without the tests whose film training saw in another class; on "
