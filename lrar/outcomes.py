@@ -16,6 +16,7 @@ from lrar.table import Table, counted, interval, linked, signed
 NO_RUN = "No run of this exists yet."
 RESTORED = "pixels3072"  # the plain student on what our super resolution is trained to restore, pixel for pixel
 FEW = 5
+STREAM_NAMES = {"both": "both streams", "rgb": "RGB alone", "flow": "flow alone"}
 
 
 def verdict_table(
@@ -23,7 +24,7 @@ def verdict_table(
     *,
     link: Callable[[str], str],
     address: Callable[[str], str] | None = None,
-    streams: Iterable[str] = ("both", "rgb", "flow"),
+    streams: Iterable[str] = tuple(STREAM_NAMES),
     stated: bool = True,
 ) -> str:
     """One line a claim; a cell says the verdict, the effect in points and its interval. The stream that decides is bold.
@@ -35,7 +36,6 @@ def verdict_table(
         streams: one column each.
         stated: end with what the abstract states of C4, which no data here can carry.
     """
-    names = {"both": "both streams", "rgb": "RGB alone", "flow": "flow alone"}
     body = []
     for claim in CLAIMS:
         cells = [_verdict_cell(runs, claim, stream, address) for stream in streams]
@@ -44,7 +44,7 @@ def verdict_table(
         words = "C4 as the abstract states it: better than earlier methods on IXMAS and HMDB-51"
         untested = ["**not tested**" if stream == "both" else "*not tested*" for stream in streams]
         body.append((words, *untested, link("C4")))
-    head = ("claim", *(names[stream] for stream in streams), "read on")
+    head = ("claim", *(STREAM_NAMES[stream] for stream in streams), "read on")
     return Table(caption="", head=head, body=tuple(body)).markdown() + "\n"
 
 

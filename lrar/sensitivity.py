@@ -11,6 +11,7 @@ from lrar import statistics
 from lrar.claims import CLAIMS
 from lrar.films import without
 from lrar.names import DATASET_NAMES, PROTOCOL_NAMES, ROW_NAMES
+from lrar.outcomes import STREAM_NAMES
 from lrar.pooling import Outcome, outcome
 from lrar.records import Record
 from lrar.replay import Runs
@@ -195,7 +196,7 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
     body = []
     for words, chosen, with_seeds in looks:
         cells = []
-        for stream in ("both", "rgb", "flow"):
+        for stream in STREAM_NAMES:
             error = statistics.seed_error(chosen, stream=stream, **sides) if with_seeds else None
             known = error is not None or not with_seeds
             result = statistics.compare(chosen, stream=stream, error=error, **sides) if known else None
@@ -207,11 +208,15 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
             cells.append(Traced(f"{signed(result.difference)} {span}", row=row, says=says))
         if set(cells) != {"–"}:
             body.append((words, *cells))
+    # Some rows have one stream alone: a column without any number says nothing.
+    shown = [0, *(place for place in range(1, len(STREAM_NAMES) + 1) if {line[place] for line in body} - {"–"})]
+    body = [tuple(line[place] for place in shown) for line in body]
+    head = ("looked at", *STREAM_NAMES.values())
     return Table(
         caption=(
             f"{ROW_NAMES[row]} minus {ROW_NAMES[baseline]}, in points with 95 % intervals, looked at in other ways "
             f"({told_setting(runs)}). {'The first line decides, the others are exploratory.' if decides else 'Exploratory.'}"
         ),
-        head=("looked at", "both streams", "RGB alone", "flow alone"),
+        head=tuple(head[place] for place in shown),
         body=tuple(body) if len(body) > 1 else (),
     )
