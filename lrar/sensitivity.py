@@ -193,10 +193,12 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
     if count := sum(len(shared.get(fold, ())) for fold in names):
         fewer = [without(record, shared.get(record.fold, ())) for record in records]
         looks.append((f"without the {count} tests whose film training saw in another class", fewer, False))
+    # Some rows have one stream alone: a column without any number would say nothing.
+    streams = [stream for stream in STREAM_NAMES if statistics.compare(records, stream=stream, **sides)]
     body = []
     for words, chosen, with_seeds in looks:
         cells = []
-        for stream in STREAM_NAMES:
+        for stream in streams:
             error = statistics.seed_error(chosen, stream=stream, **sides) if with_seeds else None
             known = error is not None or not with_seeds
             result = statistics.compare(chosen, stream=stream, error=error, **sides) if known else None
@@ -206,17 +208,13 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
             span = interval(result.low, result.high, sign=True)
             says = f"{stream}, {words}: {counted(result.n_clips, 'clip')}, {counted(result.runs, 'run')} of each"
             cells.append(Traced(f"{signed(result.difference)} {span}", row=row, says=says))
-        if set(cells) != {"–"}:
+        if set(cells) - {"–"}:
             body.append((words, *cells))
-    # Some rows have one stream alone: a column without any number says nothing.
-    shown = [0, *(place for place in range(1, len(STREAM_NAMES) + 1) if {line[place] for line in body} - {"–"})]
-    body = [tuple(line[place] for place in shown) for line in body]
-    head = ("looked at", *STREAM_NAMES.values())
     return Table(
         caption=(
             f"{ROW_NAMES[row]} minus {ROW_NAMES[baseline]}, in points with 95 % intervals, looked at in other ways "
             f"({told_setting(runs)}). {'The first line decides, the others are exploratory.' if decides else 'Exploratory.'}"
         ),
-        head=tuple(head[place] for place in shown),
+        head=("looked at", *(STREAM_NAMES[stream] for stream in streams)),
         body=tuple(body) if len(body) > 1 else (),
     )

@@ -17,6 +17,7 @@ from lrar.weights import weights_file
 STREAMS = ("rgb", "flow")
 # Rows of the plain student by the pixels of LR; 12x16 in every other study, which 48x64 give shrunk by 4.
 PIXEL_ROWS = {"plain": 192, "pixels3072": 3072, "pixels768": 768, "pixels48": 48, "pixels12": 12}
+HEADS = {f"heads{heads}": heads for heads in (1, 2, 8)}  # row -> heads of its attention; *joint attention* has four
 FLOW_METHOD = {"rgb": None, "flow": "dis"}
 
 # The loss of the full system, and each of its terms alone. Weights are round numbers for losses at unit length; none was
@@ -154,7 +155,7 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
             variant: changed(student("sr"), attention=variant)
             for variant in ("joint", "temporal", "spatial", "factorised")
         },
-        **{f"heads{heads}": changed(student("sr"), attention="joint", heads=heads) for heads in (1, 2, 8)},
+        **{row: changed(student("sr"), attention="joint", heads=heads) for row, heads in HEADS.items()},
     },
     "pixels": {
         row: with_pixels(round((PIXEL_ROWS["plain"] * SCALE**2 / pixels) ** 0.5))
@@ -168,7 +169,8 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
         "large_all": larger(changed(student("sr"), distillation=DISTILLATIONS["all"])),
     },
     "whole": {
-        **{f"whole_{row}": whole(student(source)) for row, source in (("plain", "bicubic"), ("sr", "sr"))},
+        "whole_plain": whole(student("bicubic")),
+        "whole_sr": whole(student("sr")),
         "whole_teacher": whole(teacher),
     },
 }
@@ -176,17 +178,7 @@ ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
 # Students whose runs cost as much as five or more others.
 COSTLY = (*STUDIES["larger"], "whole_plain", "whole_sr")
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = (
-    "large_teacher",
-    "whole_teacher",
-    *COSTLY,
-    "sr8",
-    "attention_transfer25",
-    "all_transfer25",
-    "heads1",
-    "heads2",
-    "heads8",
-)
+EXTRA = ("large_teacher", "whole_teacher", *COSTLY, "sr8", "attention_transfer25", "all_transfer25", *HEADS)
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
@@ -208,7 +200,7 @@ TABLES = {
         "all_mean",
         "all_transfer25",
     ),
-    "attention": ("sr", "temporal", "spatial", "joint", "factorised", "heads1", "heads2", "heads8"),
+    "attention": ("sr", "temporal", "spatial", "joint", "factorised", *HEADS),
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),
     "larger": ("large_plain", "large_sr", "large_all", "large_full", "large_teacher"),
