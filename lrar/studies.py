@@ -175,10 +175,16 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
     },
 }
 ROWS = {row: study for study, rows in STUDIES.items() for row in rows}
-# Students whose runs cost as much as five or more others.
-COSTLY = (*STUDIES["larger"], "whole_plain", "whole_sr")
 # Rows of some data sets only; see `lrar.settings.Setting.extra`.
-EXTRA = ("large_teacher", "whole_teacher", *COSTLY, "sr8", "attention_transfer25", "all_transfer25", *HEADS)
+EXTRA = (
+    "large_teacher",
+    *STUDIES["larger"],
+    *STUDIES["whole"],
+    "sr8",
+    "attention_transfer25",
+    "all_transfer25",
+    *HEADS,
+)
 
 # Rows of super-resolution networks -> the first row that needs them; they are trained before it.
 NETWORKS = {"own": "sr", "own8": "sr8"}
@@ -214,8 +220,8 @@ def seeds_of(row: str, profile: Profile) -> int:
 
 
 def streams_of(row: str) -> tuple[str, ...]:
-    """The streams that a row has: of costly students RGB alone."""
-    return STREAMS[:1] if row in COSTLY else STREAMS
+    """The streams that a row has: of larger students, whose runs cost as much as five or more others, RGB alone."""
+    return STREAMS[:1] if row in STUDIES["larger"] else STREAMS
 
 
 def rows_of(dataset: str) -> tuple[str, ...]:
