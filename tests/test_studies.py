@@ -138,10 +138,9 @@ def test_first_seeds_come_first_and_ablations_have_fewer(ixmas):
     assert len(networks(listed)) == 3
 
 
-def test_rows_that_cost_much_have_rgb_alone():
-    costly = {*STUDIES["larger"], *STUDIES["whole"]} - {"whole_teacher"}
-    assert {row for row in ROWS if streams_of(row) != STREAMS} == costly
-    assert {streams_of(row) for row in costly} == {("rgb",)}
+def test_larger_students_have_rgb_alone():
+    assert {row for row in ROWS if streams_of(row) != STREAMS} == set(STUDIES["larger"])
+    assert {streams_of(row) for row in STUDIES["larger"]} == {("rgb",)}
 
 
 def test_rows_of_a_study(ixmas):
