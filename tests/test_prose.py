@@ -488,8 +488,8 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
                     assert low < 0 < high and high - low > 6
     assert says(
         "c1",
-        "In flow our SR may add more, whose interval contains 0 at the seed that both have, and lies above it against the mean of "
-        "three seeds.",
+        "In flow it may add more: that interval contains 0 at the seed that both have, and lies above it against the mean of three "
+        "seeds.",
     )
     assert says(
         "c1", "With every block trained our SR is better in flow, and both streams are hardly above its RGB even so"
