@@ -36,6 +36,7 @@ ROW_NAMES = {
     "large_full": "full system, twice the rows and frames",
     "whole_plain": "plain, whole network trained",
     "whole_sr": "our SR, whole network trained",
+    "whole_full": "full system, whole network trained",
     "whole_teacher": "HR teacher, whole network trained",
     "own": "our SR network",
     "own8": "our SR network, x8",

@@ -68,6 +68,8 @@ LOOKED_AT_ON_HMDB = {
     "larger_beyond_sr_looks": ("large_sr", "large_full"),
     "larger_attending_looks": ("large_all", "large_full"),
     "whole_looks": ("whole_plain", "whole_sr"),
+    "whole_full_looks": ("whole_plain", "whole_full"),
+    "whole_beyond_sr_looks": ("whole_sr", "whole_full"),
 }
 # Rows added up, each with its weight: what differences say of one another.
 PARTS = {"what our SR adds to plain, minus what the full system adds to our SR": {"sr": 2, "plain": -1, "full": -1}}
@@ -83,8 +85,10 @@ SIZE = {
 }
 TWICE = "Twice the rows and frames minus once"
 THAWED = {
-    **{ROW_NAMES[row]: {f"whole_{row}": 1, row: -1} for row in ("plain", "sr", "teacher")},
+    **{ROW_NAMES[row]: {f"whole_{row}": 1, row: -1} for row in ("plain", "sr", "full", "teacher")},
     "what our SR adds to plain": {"whole_sr": 1, "whole_plain": -1, "sr": -1, "plain": 1},
+    "what the full system adds to our SR": {"whole_full": 1, "whole_sr": -1, "full": -1, "sr": 1},
+    "what the full system adds to plain": {"whole_full": 1, "whole_plain": -1, "full": -1, "plain": 1},
     "how far the teacher is above plain": {"whole_teacher": 1, "whole_plain": -1, "teacher": -1, "plain": 1},
 }
 EVERY_BLOCK = "The whole network trained minus its upper blocks alone"

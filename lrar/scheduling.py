@@ -20,7 +20,7 @@ from lrar.experiment import identity
 from lrar.index import write_index
 from lrar.records import Record, Store
 from lrar.running import fold_of, run
-from lrar.studies import TEACHERS, Task
+from lrar.studies import ROWS, TEACHERS, Task
 
 # A run draws from the one random generator of its process: of a worker that has several threads, one runs at a time.
 _GENERATOR = threading.Lock()
@@ -48,7 +48,8 @@ def run_task(task: Task, root: Path, threads: int, wait: bool = True) -> Record 
                 scale = experiment.super_resolution.scale or ""
                 run(experiment.super_resolution, store=store, study="super_resolution", row=f"own{scale}")
             if experiment.teacher is not None:
-                run(experiment.teacher, store=store, study="full", row=TEACHERS.get(task.row, "teacher"))
+                row = TEACHERS.get(task.row, "teacher")
+                run(experiment.teacher, store=store, study=ROWS[row], row=row)
             return run(experiment, store=store, study=task.study, row=task.row, wait=wait)
         except Timeout:
             return None

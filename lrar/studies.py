@@ -26,12 +26,12 @@ FLOW_METHOD = {"rgb": None, "flow": "dis"}
 DISTILLATIONS = {
     "logit": Distillation(logit=0.5),
     "feature": Distillation(feature=1.0),
-    "attention_transfer": Distillation(attention_transfer=1.0),
-    "all": Distillation(logit=0.5, feature=1.0, attention_transfer=1.0),
-    # The same, with features before attention: see `lrar.distillation.feature_loss`.
+    # Features before attention: see `lrar.distillation.feature_loss`.
     "mean_feature": Distillation(mean_feature=1.0),
-    "all_mean": Distillation(logit=0.5, mean_feature=1.0, attention_transfer=1.0),
+    "attention_transfer": Distillation(attention_transfer=1.0),
     "attention_transfer25": Distillation(attention_transfer=25.0),
+    "all": Distillation(logit=0.5, feature=1.0, attention_transfer=1.0),
+    "all_mean": Distillation(logit=0.5, mean_feature=1.0, attention_transfer=1.0),
     "all_transfer25": Distillation(logit=0.5, feature=1.0, attention_transfer=25.0),
 }
 
@@ -110,19 +110,18 @@ def larger(base: RowMaker) -> RowMaker:
 
 
 def whole(base: RowMaker) -> RowMaker:
-    """A row of which every block is trained, on frames drawn anew in each epoch; the others train the upper blocks alone.
+    """A row of which every block is trained, and of its teacher too, on frames drawn anew in each epoch.
 
-    At half the rate of the others, at which whole networks had been tried on the inner split.
+    The others train the upper blocks alone. At half their rate, at which whole networks had been tried on the inner split.
     """
 
-    def make(data: Data, stream: str, profile: Profile) -> Experiment:
-        its = base(data, stream, profile)
+    def thawed(its: Experiment) -> Experiment:
         # Stored views, and parts of a picture that they show, are there only where blocks are frozen.
-        thawed = {"frozen": None, "views": None, "zoom": None, "shift": Recipe().shift}
-        recipe = dataclasses.replace(its.recipe, learning_rate=its.recipe.learning_rate / 2, **thawed)
-        return dataclasses.replace(its, recipe=recipe)
+        without = {"frozen": None, "views": None, "zoom": None, "shift": Recipe().shift}
+        recipe = dataclasses.replace(its.recipe, learning_rate=its.recipe.learning_rate / 2, **without)
+        return dataclasses.replace(its, recipe=recipe, teacher=its.teacher and thawed(its.teacher))
 
-    return make
+    return lambda data, stream, profile: thawed(base(data, stream, profile))
 
 
 def with_pixels(enlarge: int) -> RowMaker:
@@ -171,6 +170,7 @@ STUDIES: dict[str, dict[str, RowMaker]] = {
     "whole": {
         "whole_plain": whole(student("bicubic")),
         "whole_sr": whole(student("sr")),
+        "whole_full": whole(full),
         "whole_teacher": whole(teacher),
     },
 }
@@ -190,22 +190,12 @@ EXTRA = (
 NETWORKS = {"own": "sr", "own8": "sr8"}
 
 # Rows with a teacher of their own -> its row; those that are not named have the row `teacher`.
-TEACHERS = {"large_full": "large_teacher", "large_all": "large_teacher"}
+TEACHERS = {"large_full": "large_teacher", "large_all": "large_teacher", "whole_full": "whole_teacher"}
 
 # What each table shows, its baseline first.
 TABLES = {
     "super_resolution": ("plain", "nearest", "espcn", "fsrcnn", "sr", "sr8"),
-    "distillation": (
-        "sr",
-        "logit",
-        "feature",
-        "mean_feature",
-        "attention_transfer",
-        "attention_transfer25",
-        "all",
-        "all_mean",
-        "all_transfer25",
-    ),
+    "distillation": ("sr", *DISTILLATIONS),
     "attention": ("sr", "temporal", "spatial", "joint", "factorised", *HEADS),
     "pixels": tuple(PIXEL_ROWS),
     "full": ("plain", "sr", "all", "joint", "full", "teacher"),

@@ -347,7 +347,7 @@ def test_what_a_teacher_gains_whose_every_block_is_trained(says, hmdb):
     assert abs(gains["whole_teacher", "flow"].difference - gains["large_teacher", "flow"].difference) < 2
     assert found["large_teacher", "flow"].low < 0 < found["large_teacher", "flow"].high
     assert says("c1", "It is weak on HR frames too, far weaker than with every block trained")
-    assert says("c2", "A teacher whose every block is trained is far better in flow; it taught nobody")
+    assert says("c2", "A teacher whose every block is trained is far better in flow")
     for page in ("index", "readme"):
         assert says(
             page, "The flow stream of HMDB-21 is weak, in part by our choice: its frozen blocks are those of RGB."
@@ -436,7 +436,9 @@ def test_what_the_weight_of_its_authors_gives(says, hmdb):
 def test_rows_with_the_whole_network_trained(says, hmdb):
     students = [its for row in ("whole_plain", "whole_sr") for its in hmdb.of(row)]
     frozen = [its for row in ("plain", "sr", "teacher") for its in hmdb.of(row)]
-    assert says("c1", "On split 1 the RGB students were trained on another make of processor than the rows above")
+    assert says(
+        "c1", "On split 1 plain student and our SR were trained in RGB on another make of processor than the rows above"
+    )
     apart = [its for its in students if its.fold == 0 and its.stream == "rgb"]
     others = {its.processor for its in frozen} | {its.processor for its in students if its not in apart}
     assert not {its.processor for its in apart} & others
@@ -476,7 +478,7 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     assert "film" in last[0] and number(last[column].split()[0]) >= number(first[column].split()[0])
     assert says(
         "c1",
-        "**Training the whole network helps either student in flow**, by the interval. That it helps them in RGB or in both streams, "
+        "**Training the whole network helps plain student and our SR in flow**, by the interval. That it helps these two in RGB or in both streams, "
         "or changes what our SR adds there, was not seen.",
     )
     assert says(
@@ -504,7 +506,7 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     assert 0 < reached["whole_sr", "both"] - reached["whole_sr", "rgb"] < 1
     assert says("c1", "The seconds come from several machines and do not compare.")
     assert len({its.provenance["machine"] for its in students}) > 1
-    assert says("c1", "The teacher gains most in flow, too, where the frozen blocks are those of RGB")
+    assert says("c1", "The teacher gains most there, where the frozen blocks are those of RGB")
     of_teacher = {stream: summed(hmdb, THAWED[ROW_NAMES["teacher"]], stream) for stream in ("rgb", "flow", "both")}
     assert of_teacher["flow"][0] > max(of_teacher["rgb"][1], of_teacher["both"][1])
     assert says("c1", "That seed, 0, is the lowest of our SR's behind frozen blocks.")
@@ -516,6 +518,42 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     for its in (its for its in students if its.stream == "rgb"):
         others = hmdb.of(its.row.removeprefix("whole_"), stream="rgb")
         assert its.losses[-1] > max(other.losses[-1] for other in others if other.fold == its.fold)
+
+
+def test_a_full_system_with_the_whole_network_trained(says, hmdb):
+    assert says("c4", "**So far split 1 alone has been run.**")
+    assert {its.fold for its in hmdb.of("whole_full")} == {0}
+    assert says("c4", "the full system has been tried so on one split")
+    shared = shared_sources(COMMITTED, hmdb)
+    assert says(
+        "c4",
+        "On it the full system gains over the plain student in RGB and in both streams, by the interval, without the tests whose film "
+        "training saw in another class too; in flow the interval contains 0:",
+    )
+    for stream, verdict in {"rgb": "supported", "both": "supported", "flow": "inconclusive"}.items():
+        assert set(looked_at(hmdb, "whole_full", "whole_plain", stream, shared=shared).values()) == {verdict}
+    assert says(
+        "c4",
+        "Over our SR it gains in RGB, by the interval, which without those tests contains 0; in both streams the interval just "
+        "reaches 0. So whether distillation and attention add to super resolution here is open.",
+    )
+    gains = tables.comparisons(hmdb, baseline="whole_sr", rows=("whole_full",))
+    assert gains["whole_full", "rgb"].low > 0
+    assert -0.1 < gains["whole_full", "both"].low <= 0
+    (film,) = (
+        found for way, found in looked_at(hmdb, "whole_full", "whole_sr", "rgb", shared=shared).items() if "film" in way
+    )
+    assert film == "inconclusive"
+    assert says("c4", "In RGB plain student and our SR were trained on another make of processor on this split")
+    makes = [
+        {its.processor for row in rows for its in hmdb.of(row, stream="rgb") if its.fold == 0}
+        for rows in (("whole_plain", "whole_sr"), ("whole_full",))
+    ]
+    assert not makes[0] & makes[1]
+    assert says("c1", "The full system gains in flow, too, on the one split on which it has been run.")
+    assert all(summed(hmdb, THAWED["full system"], "flow", same_seeds=its)[0] > 0 for its in (True, False))
+    assert says("protocol", "a full system trained so has been run on split 1 alone, and lies below its aim there")
+    assert accuracies(hmdb, ("whole_full",))["whole_full", "both"] < 66
 
 
 def test_weight_of_attention_transfer(says):

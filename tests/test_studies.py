@@ -34,6 +34,7 @@ from lrar.scheduling import run_study, run_task
 from lrar.settings import PROFILES, Profile, setting
 from lrar.streams import SCALE
 from lrar.studies import (
+    NETWORKS,
     ROWS,
     STREAMS,
     STUDIES,
@@ -185,10 +186,10 @@ def test_hmdb_has_the_setting_of_the_paper():
         base = made[row.removeprefix("large_")]
         assert its.rows == (224 if row == "large_teacher" else None)
         assert dataclasses.replace(its, rows=base.rows, recipe=base.recipe, teacher=base.teacher) == base
-    taught_by = {its.teacher for its in (*made.values(), *large.values(), *whole.values())}
-    assert whole["whole_teacher"] not in taught_by, "it teaches nobody"
+    assert [row for row, its in whole.items() if its.teacher] == ["whole_full"]
     for row, its in whole.items():
-        assert dataclasses.replace(its, recipe=setting("hmdb21").recipe) == made[row.removeprefix("whole_")]
+        base = made[row.removeprefix("whole_")]
+        assert dataclasses.replace(its, recipe=base.recipe, teacher=base.teacher) == base
         assert its.recipe == Recipe(epochs=10, learning_rate=5e-4), (
             "no block is frozen; frames are shifted by 4 px at most"
         )
@@ -289,12 +290,18 @@ def test_what_a_task_depends_on_stands_under_its_own_row(ixmas, tmp_path, traini
     ]
 
 
-def test_a_larger_student_has_the_larger_teacher(ixmas, tmp_path, trainings):
-    data = data_of("ixmas6", protocol="actor", fold=0, profile=TINY)
-    larger = Task(study="larger", row="large_full", experiment=STUDIES["larger"]["large_full"](data, "rgb", TINY))
-    run_task(larger, tmp_path, 1)
-    (teacher,) = (record for record in Store(tmp_path).records() if record.study == "full")
-    assert (teacher.row, teacher.experiment["recipe"]["frames"]) == ("large_teacher", 2 * TINY.recipe.frames)
+def test_each_teacher_stands_under_the_row_of_its_own(tmp_path, monkeypatch):
+    data = data_of("hmdb21", protocol="official", fold=0, profile=PROFILES["full"])
+    made = {row: STUDIES[study][row](data, "rgb", PROFILES["full"]) for row, study in ROWS.items()}
+    asked = []
+    monkeypatch.setattr(
+        scheduling, "run", lambda experiment, *, study, row, **_: asked.append((experiment, study, row))
+    )
+    for row, experiment in made.items():
+        run_task(Task(study=ROWS[row], row=row, experiment=experiment), tmp_path, 1)
+    networks = [row for *_, row in asked if row in NETWORKS]
+    assert len(asked) == len(made) + len(networks) + sum(its.teacher is not None for its in made.values())
+    assert all((experiment, study) == (made[row], ROWS[row]) for experiment, study, row in asked if row not in NETWORKS)
 
 
 def test_a_run_in_progress_elsewhere_is_put_off(ixmas, tmp_path, trainings):
