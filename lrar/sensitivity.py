@@ -169,7 +169,8 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
     sides = {"row": row, "baseline": baseline}
     decides = any((claim.row, claim.baseline) == (row, baseline) for claim in CLAIMS)
     whole = "as it is judged" if decides else "all of it"
-    records = [record for record in runs.records if record.row in (row, baseline)]
+    folds, others = ({record.fold for record in runs.of(its)} for its in (row, baseline))
+    records = [record for record in runs.records if record.row in (row, baseline) and record.fold in folds & others]
     seeds = sorted({record.seed for record in records})
     names = {record.fold: record.fold_name for record in records}
     looks = [(whole, records, False)]
@@ -192,7 +193,7 @@ def other_looks(runs: Runs, *, row: str, baseline: str, shared: Mapping[int, Col
         ]
     if count := sum(len(shared.get(fold, ())) for fold in names):
         fewer = [without(record, shared.get(record.fold, ())) for record in records]
-        looks.append((f"without the {count} tests whose film training saw in another class", fewer, False))
+        looks.append((f"without the {counted(count, 'test')} whose film training saw in another class", fewer, False))
     # Some rows have one stream alone: a column without any number would say nothing.
     streams = [stream for stream in STREAM_NAMES if statistics.compare(records, stream=stream, **sides)]
     body = []

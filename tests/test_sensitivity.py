@@ -119,6 +119,20 @@ def test_a_difference_is_looked_at_in_other_ways(tmp_path, monkeypatch):
     assert looks["without the 5 tests whose film training saw in another class"].startswith(f"+{100 * 4 / 32:.1f} [")
 
 
+def test_folds_that_one_row_lacks_are_not_looked_at(tmp_path, monkeypatch):
+    runs = two_seeds(tmp_path, monkeypatch)
+    fewer = [its for its in runs.records if its.row == "plain" or its.fold == 0]
+    shared = {0: ["actor0_6"], 2: ["actor2_6", "actor2_7"]}
+    table = other_looks(dataclasses.replace(runs, records=fewer), row="sr", baseline="plain", shared=shared)
+    assert [words for words, _ in table.body] == [
+        "as it is judged",
+        "as it is judged, and what other seeds would change",
+        "seed 0 alone",
+        "seed 1 alone",
+        "without the 1 test whose film training saw in another class",
+    ]
+
+
 def paired_of(runs: Runs):
     sides = (outcome(runs.records, row=row, stream="rgb") for row in ("sr", "plain"))
     return paired(*sides)
