@@ -4,6 +4,7 @@ Numbers on a page come from records by themselves; what prose says about them do
 stands on its page, with the question whether it is true.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable
 from types import MappingProxyType
@@ -521,39 +522,37 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
 
 
 def test_a_full_system_with_the_whole_network_trained(says, hmdb):
-    assert says("c4", "**So far split 1 alone has been run.**")
-    assert {its.fold for its in hmdb.of("whole_full")} == {0}
-    assert says("c4", "the full system has been tried so on one split")
-    shared = shared_sources(COMMITTED, hmdb)
+    assert says("c4", "**Not all of its splits have been run; the tables show those that have.**")
+    assert says("c4", "the full system has not been run so on all splits yet")
+    assert len(hmdb.of("whole_full")) < 2 * hmdb.folds
+    first = dataclasses.replace(hmdb, records=tuple(its for its in hmdb.records if its.fold == 0))
     assert says(
         "c4",
-        "On it the full system gains over the plain student in RGB and in both streams, by the interval, without the tests whose film "
-        "training saw in another class too; in flow the interval contains 0:",
+        "On split 1 the full system gains over the plain student in RGB and in both streams, by the interval; in flow the interval "
+        "contains 0:",
     )
-    for stream, verdict in {"rgb": "supported", "both": "supported", "flow": "inconclusive"}.items():
-        assert set(looked_at(hmdb, "whole_full", "whole_plain", stream, shared=shared).values()) == {verdict}
+    gains = tables.comparisons(first, baseline="whole_plain", rows=("whole_full",))
+    assert gains["whole_full", "rgb"].low > 0 and gains["whole_full", "both"].low > 0
+    assert gains["whole_full", "flow"].low < 0 < gains["whole_full", "flow"].high
     assert says(
         "c4",
-        "Over our SR it gains in RGB, by the interval, which without those tests contains 0; in both streams the interval just "
-        "reaches 0. So whether distillation and attention add to super resolution here is open.",
+        "Over our SR it gains on split 1 in RGB, by the interval; in both streams the interval just reaches 0.",
     )
-    gains = tables.comparisons(hmdb, baseline="whole_sr", rows=("whole_full",))
+    gains = tables.comparisons(first, baseline="whole_sr", rows=("whole_full",))
     assert gains["whole_full", "rgb"].low > 0
-    assert -0.1 < gains["whole_full", "both"].low <= 0
-    (film,) = (
-        found for way, found in looked_at(hmdb, "whole_full", "whole_sr", "rgb", shared=shared).items() if "film" in way
-    )
-    assert film == "inconclusive"
-    assert says("c4", "In RGB plain student and our SR were trained on another make of processor on this split")
+    assert -0.001 < gains["whole_full", "both"].low <= 0
+    assert says("c4", "In RGB plain student and our SR were trained on another make of processor on that split")
     makes = [
-        {its.processor for row in rows for its in hmdb.of(row, stream="rgb") if its.fold == 0}
+        {its.processor for row in rows for its in first.of(row, stream="rgb")}
         for rows in (("whole_plain", "whole_sr"), ("whole_full",))
     ]
     assert not makes[0] & makes[1]
-    assert says("c1", "The full system gains in flow, too, on the one split on which it has been run.")
-    assert all(summed(hmdb, THAWED["full system"], "flow", same_seeds=its)[0] > 0 for its in (True, False))
-    assert says("protocol", "a full system trained so has been run on split 1 alone, and lies below its aim there")
-    assert accuracies(hmdb, ("whole_full",))["whole_full", "both"] < 66
+    assert says("c1", "On split 1 the full system gains in flow, too; it has not been run on all splits yet.")
+    assert all(summed(first, THAWED["full system"], "flow", same_seeds=its)[0] > 0 for its in (True, False))
+    assert says(
+        "protocol", "a full system trained so has not been run on all splits yet, and lies below its aim on split 1"
+    )
+    assert accuracies(first, ("whole_full",))["whole_full", "both"] < 66
 
 
 def test_weight_of_attention_transfer(says):
