@@ -4,7 +4,6 @@ Numbers on a page come from records by themselves; what prose says about them do
 stands on its page, with the question whether it is true.
 """
 
-import dataclasses
 import re
 from collections.abc import Callable
 from types import MappingProxyType
@@ -288,8 +287,6 @@ def test_aims_are_missed(says, ixmas, hmdb):
     assert reached["teacher", "both"] < 76 and reached["teacher", "rgb"] < 72
     assert reached["plain", "both"] < 51 and reached["full", "both"] < 66
     assert reached["full", "both"] - reached["plain", "both"] < 10
-    assert says("protocol", "With every block trained the plain student does not reach its aim either")
-    assert accuracies(hmdb, ("whole_plain",))["whole_plain", "both"] < 51
 
 
 def test_what_the_larger_teacher_reaches(says, hmdb):
@@ -320,7 +317,7 @@ def test_what_a_teacher_gains_whose_every_block_is_trained(says, hmdb):
     )
     assert says(
         "c1",
-        "In RGB and in both streams it gains at that seed, the weakest of its three in RGB, and against their mean the interval contains 0.",
+        "In RGB and in both streams the teacher gains at that seed, the weakest of its three in RGB, and against their mean the interval contains 0.",
     )
     by_seed = {
         seed: np.mean([its.accuracy for its in hmdb.of("teacher", stream="rgb") if its.seed == seed])
@@ -508,7 +505,7 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     assert 0 < reached["whole_sr", "both"] - reached["whole_sr", "rgb"] < 1
     assert says("c1", "The seconds come from several machines and do not compare.")
     assert len({its.provenance["machine"] for its in students}) > 1
-    assert says("c1", "The teacher gains most in flow, where the frozen blocks are those of RGB")
+    assert says("c1", "That teacher gains most in flow, where the frozen blocks are those of RGB")
     of_teacher = {stream: summed(hmdb, THAWED[ROW_NAMES["teacher"]], stream) for stream in ("rgb", "flow", "both")}
     assert of_teacher["flow"][0] > max(of_teacher["rgb"][1], of_teacher["both"][1])
     assert says("c1", "That seed, 0, is the lowest of our SR's behind frozen blocks.")
@@ -516,69 +513,97 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
         seed: np.mean([its.accuracy for its in hmdb.of("sr", stream="rgb") if its.seed == seed]) for seed in range(3)
     }
     assert min(by_seed, key=by_seed.get) == 0
-    assert says("c1", "the RGB students' loss in training ends higher than behind frozen blocks")
+    assert says("c1", "in RGB the loss of plain student and our SR ends higher than behind frozen blocks")
     for its in (its for its in students if its.stream == "rgb"):
         others = hmdb.of(its.row.removeprefix("whole_"), stream="rgb")
         assert its.losses[-1] > max(other.losses[-1] for other in others if other.fold == its.fold)
 
 
 def test_a_full_system_with_the_whole_network_trained(says, hmdb):
-    assert says("c4", "**Not all of its splits have been run; the tables show those that have.**")
-    assert says("c4", "and the full system, of which not all splits have been run so, in flow and in RGB")
-    assert len(hmdb.of("whole_full")) < 2 * hmdb.folds
-    first, second = (
-        dataclasses.replace(hmdb, records=tuple(its for its in hmdb.records if its.fold == fold)) for fold in (0, 1)
-    )
+    assert {(its.fold, its.stream) for its in hmdb.of("whole_full")} == {
+        (fold, stream) for fold in range(hmdb.folds) for stream in ("rgb", "flow")
+    }
     assert says(
         "c4",
-        "On split 1 the full system gains over the plain student in RGB and in both streams, by the interval; in flow the interval "
+        "**The full system gains over the plain student here too, in RGB, in flow and in both streams**, by the interval, also "
+        "without any one split and without the tests whose film training saw in another class. Of single splits, flow on the first "
         "contains 0:",
     )
-    gains = tables.comparisons(first, baseline="whole_plain", rows=("whole_full",))
-    assert gains["whole_full", "rgb"].low > 0 and gains["whole_full", "both"].low > 0
-    assert gains["whole_full", "flow"].low < 0 < gains["whole_full", "flow"].high
+    assert says("c4", "**It gains over our SR, too, in each stream**, by the interval")
     assert says(
         "c4",
-        "Over our SR it gains on split 1 in RGB, by the interval; in both streams the interval just reaches 0.",
+        "In flow that interval contains 0 on the first split alone, in RGB on the second and on the third alone. On both streams it "
+        "is less firm: it contains 0 on the first and on the second split alone, without the first or the third, and without the "
+        "tests whose film training saw in another class:",
     )
-    gains = tables.comparisons(first, baseline="whole_sr", rows=("whole_full",))
-    assert gains["whole_full", "rgb"].low > 0
-    assert -0.001 < gains["whole_full", "both"].low <= 0
+    film = "without the 119 tests whose film training saw in another class"
+    shared = shared_sources(COMMITTED, hmdb)
+    for baseline, unlike in {
+        "whole_plain": {"both": [], "rgb": [], "flow": ["split 1 alone"]},
+        "whole_sr": {
+            "both": ["split 1 alone", "split 2 alone", "without split 1", "without split 3", film],
+            "rgb": ["split 2 alone", "split 3 alone"],
+            "flow": ["split 1 alone"],
+        },
+    }.items():
+        for stream, ways_unlike in unlike.items():
+            ways = looked_at(hmdb, "whole_full", baseline, stream, shared=shared)
+            assert {film, "without split 1", "split 3 alone"} < set(ways)
+            assert [way for way, found in ways.items() if found != "supported"] == ways_unlike, (baseline, stream)
+    for page in ("index", "readme"):
+        assert says(
+            page,
+            "The whole system helps there in each stream, also without any one split. It lies above super resolution alone as well, "
+            "but on both streams not in most other looks",
+        )
     assert says(
         "c4",
-        "On split 2 it gains over the plain student in every stream, over our SR in flow alone.",
+        "The one seed is 0, and behind frozen blocks what the full system gains over our SR in RGB at that seed does not hold with "
+        "three, as the first limit below shows; in flow no gain was seen there at all.",
     )
-    for baseline, gaining in {"whole_plain": {"rgb", "flow", "both"}, "whole_sr": {"flow"}}.items():
-        gains = tables.comparisons(second, baseline=baseline, rows=("whole_full",))
-        assert {stream for (_, stream), gain in gains.items() if gain.low > 0} == gaining and len(gains) == 3
-    assert says("c4", "In RGB plain student and our SR were trained on another make of processor on split 1")
+    ways = looked_at(hmdb, "full", "sr", "rgb")
+    assert (ways["seed 0 alone"], ways["all of it"]) == ("supported", "inconclusive")
+    assert "supported" not in looked_at(hmdb, "full", "sr", "flow").values()
+    assert says("c4", "With every block trained it lies above 0 in each stream, with one seed")
+    assert says("c4", "in RGB plain student and our SR were trained on another make of processor on split 1")
     makes = [
-        {its.processor for row in rows for its in first.of(row, stream="rgb")}
+        {its.processor for row in rows for its in hmdb.of(row, stream="rgb") if its.fold == 0}
         for rows in (("whole_plain", "whole_sr"), ("whole_full",))
     ]
     assert not makes[0] & makes[1]
-    assert says(
-        "c4",
-        "Over both splits, RGB's interval over our SR contains 0 without the tests whose film training saw in another class, and "
-        "that of both streams contains 0 with and without them.",
-    )
-    shared = shared_sources(COMMITTED, hmdb)
-    for stream, all_of_it in {"rgb": "supported", "both": "inconclusive"}.items():
-        ways = looked_at(hmdb, "whole_full", "whole_sr", stream, shared=shared)
-        (without,) = (found for way, found in ways.items() if "film" in way)
-        assert (ways["all of it"], without) == (all_of_it, "inconclusive")
+    assert says("c4", "without that split the intervals over both lie above 0 in RGB, too.")  # as asserted above
+
+
+def test_what_training_every_block_changes_in_a_full_system(says, hmdb):
+    assert says("c4", "and the full system in flow and in RGB")
     assert says(
         "c1",
-        "The full system gains in flow, too, and in RGB, by the interval over splits 1 and 2; split 3 has not been",
+        "The full system gains in flow, about as much as the teacher, and in RGB, by the interval; in both streams the interval "
+        "contains 0.",
     )
-    assert {its.fold for its in hmdb.of("whole_full")} == {0, 1}
-    for stream in ("rgb", "flow"):
-        assert all(summed(hmdb, THAWED["full system"], stream, same_seeds=its)[0] > 0 for its in (True, False))
+    for same_seeds in (True, False):
+        for stream in ("rgb", "flow"):
+            assert summed(hmdb, THAWED["full system"], stream, same_seeds=same_seeds)[0] > 0
+        low, high = summed(hmdb, THAWED["full system"], "both", same_seeds=same_seeds)
+        assert low <= 0 < high
+    beyond_the_teacher = {"whole_full": 1, "full": -1, "whole_teacher": -1, "teacher": 1}
+    low, high = summed(hmdb, beyond_the_teacher, "flow")
+    assert low < 0 < high
+    assert says(
+        "c1",
+        "In flow it adds more to the plain student and to our SR than behind frozen blocks, by the interval; its teacher, too, is another",
+    )
+    for adds in ("what the full system adds to plain", "what the full system adds to our SR"):
+        assert all(summed(hmdb, THAWED[adds], "flow", same_seeds=its)[0] > 0 for its in (True, False))
     assert says(
         "protocol",
-        "a full system trained so has not been run on all splits yet, and lies below its aim on those that have",
+        "With every block trained plain student and full system do not reach theirs either ({ref}`whole-network`), and more than ten "
+        "points lie between them in RGB alone, fewer in both streams",
     )
-    assert all(accuracies(one, ("whole_full",))["whole_full", "both"] < 66 for one in (first, second))
+    reached = accuracies(hmdb, ("whole_plain", "whole_full"))
+    assert reached["whole_plain", "both"] < 51 and reached["whole_full", "both"] < 66
+    gains = {stream: reached["whole_full", stream] - reached["whole_plain", stream] for stream in ("rgb", "both")}
+    assert gains["both"] < 10 < gains["rgb"]
 
 
 def test_weight_of_attention_transfer(says):
@@ -683,11 +708,14 @@ def test_parts_of_the_system(says, hmdb):
 
 
 def test_ours_beside_what_is_published(says, hmdb):
-    assert says("c4", "our full system lies below all but the earliest of those at low resolution")
+    assert says(
+        "c4", "our full system lies below all but the earliest of those at low resolution, with every block trained too"
+    )
     found: Table = literature.published("HMDB-51")
     low = [number(line[3]) for line in found.body if line[1] != "HR"]
-    ours = accuracies(hmdb, ("full",))["full", "both"]
-    assert low[0] < ours < min(low[1:])
+    reached = accuracies(hmdb, ("full", "whole_full"))
+    for ours in (reached["full", "both"], reached["whole_full", "both"]):
+        assert low[0] < ours < min(low[1:])
 
 
 def test_another_processor(says, ixmas, hmdb):
