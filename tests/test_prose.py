@@ -450,18 +450,19 @@ def test_rows_with_the_whole_network_trained(says, hmdb):
     assert gains["whole_sr", "rgb"].low > 0 and gains["whole_sr", "both"].low > 0
     assert gains["whole_sr", "flow"].low < 0 < gains["whole_sr", "flow"].high
     assert says("index", "and our SR gains over the plain student too, in RGB and in both streams")
-    assert says("readme", "and super resolution helps the student too, in RGB and in both streams.")
+    assert says(
+        "readme", "super resolution helps the student too, in RGB and in both streams, though not in every look;"
+    )
     assert says(
         "c1",
         "On both streams that interval still lies above 0 without the tests whose film training saw in another class, and contains "
         "0 on the third split alone and without the first or the second split. In RGB it contains 0 on the third split alone:",
     )
-    for page in ("index", "readme"):
-        assert says(
-            page,
-            "On both streams that does not hold without the first or the second split, nor on the third alone; in RGB, not on the "
-            "third alone.",
-        )
+    assert says(
+        "index",
+        "On both streams that does not hold without the first or the second split, nor on the third alone; in RGB, not on the "
+        "third alone.",
+    )
     shared = shared_sources(COMMITTED, hmdb)
     for stream, unlike in {
         "both": ["split 3 alone", "without split 1", "without split 2"],
@@ -550,12 +551,12 @@ def test_a_full_system_with_the_whole_network_trained(says, hmdb):
             ways = looked_at(hmdb, "whole_full", baseline, stream, shared=shared)
             assert {film, "without split 1", "split 3 alone"} < set(ways)
             assert [way for way, found in ways.items() if found != "supported"] == ways_unlike, (baseline, stream)
-    for page in ("index", "readme"):
-        assert says(
-            page,
-            "The whole system helps there in each stream, also without any one split. It lies above super resolution alone as well, "
-            "but on both streams not in most other looks",
-        )
+    assert says("readme", "the whole system helps in each stream, also without any one split.")
+    assert says(
+        "index",
+        "The whole system helps there in each stream, also without any one split. It lies above super resolution alone as well, but "
+        "on both streams not in most other looks",
+    )
     assert says(
         "c4",
         "The one seed is 0, and behind frozen blocks what the full system gains over our SR in RGB at that seed does not hold with "
